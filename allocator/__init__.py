@@ -1,0 +1,1 @@
+"""Allocator: an in-memory inventory allocation core for omnichannel retail."""

@@ -1,0 +1,75 @@
+"""Picking capacity of one location per time window, booked and given back together with the stock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allocator.core.commands import Capacity, Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from allocator.core.reservations import Reservation
+
+
+class CapacityBook:
+    """Limits and bookings by window start (ns since 1970 UTC); without a plan nothing is limited or booked."""
+
+    __slots__ = ("limits", "plan", "used", "windows_max")
+
+    def __init__(self, windows_max: int) -> None:
+        self.plan: Capacity | None = None
+        self.limits: dict[int, int] = {}
+        self.used: dict[int, int] = {}
+        self.windows_max = windows_max
+
+    def window(self, at_ns: int) -> int:
+        """Start of the window that holds `at_ns`."""
+        assert self.plan is not None
+        return at_ns - at_ns % self.plan.window_ns
+
+    def left(self, at_ns: int) -> int | None:
+        """What can still be booked in the window of `at_ns`; None when nothing is limited."""
+        if self.plan is None:
+            return None
+        window = self.window(at_ns)
+        return self.limits.get(window, self.plan.limit) - self.used.get(window, 0)
+
+    def cost(self, units: int) -> int:
+        """What an order of `units` books."""
+        assert self.plan is not None
+        return units if self.plan.measure == Measure.UNITS else 1
+
+    def book(self, reservation: Reservation) -> None:
+        """Book what `reservation` uses."""
+        if self.plan is not None:
+            self._add(self.window(reservation.pick_at_ns), self.use_of(reservation))
+
+    def give_back(self, reservation: Reservation, units: int, *, last: bool) -> None:
+        """Give back `units` of `reservation`; `last` when it ends with nothing fulfilled."""
+        if self.plan is not None:
+            amount = units if self.plan.measure == Measure.UNITS else int(last)
+            self._add(self.window(reservation.pick_at_ns), -amount)
+
+    def use_of(self, reservation: Reservation) -> int:
+        """What `reservation` uses of its window."""
+        assert self.plan is not None
+        units = reservation.units - reservation.released_units
+        return units if self.plan.measure == Measure.UNITS else int(units > 0)
+
+    def replan(self, plan: Capacity | None, reservations: Iterable[Reservation]) -> None:
+        """Take a new plan and book the known reservations by it."""
+        self.plan = plan
+        self.limits = dict(plan.overrides) if plan is not None else {}
+        self.used = {}
+        for reservation in reservations if plan is not None else ():
+            self.book(reservation)
+
+    def _add(self, window: int, amount: int) -> None:
+        used = self.used.get(window, 0) + amount
+        if used > 0:
+            self.used[window] = used
+        else:
+            self.used.pop(window, None)
+        if len(self.used) > self.windows_max:
+            del self.used[min(self.used)]

@@ -1,0 +1,207 @@
+"""Wire form of commands, results and events: msgpack arrays `[tag, field, ...]`, the same in calls and in the journal.
+
+Named tuples pack as plain arrays, so only decoding has work to do. A field added at the end of a type keeps old
+bytes readable, because missing trailing fields take their defaults.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import msgpack
+
+from allocator.core import commands as c
+from allocator.core import events as e
+from allocator.core import results as r
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    Decoder = Callable[[Sequence[Any]], Any]
+
+KIND: dict[type, int] = {
+    c.Reserve: 1,
+    c.Commit: 2,
+    c.Extend: 3,
+    c.Release: 4,
+    c.Fulfil: 5,
+    c.Movement: 6,
+    c.SetCount: 7,
+    c.SetStockPolicy: 8,
+    c.Configure: 9,
+    c.GetStock: 20,
+    c.ListStock: 21,
+    c.GetReservation: 22,
+    c.ListReservations: 23,
+    e.Reserved: 40,
+    e.Refused: 41,
+    e.Committed: 42,
+    e.Extended: 43,
+    e.Released: 44,
+    e.Fulfilled: 45,
+    e.Expired: 46,
+    e.Moved: 47,
+    e.Counted: 48,
+    e.PolicySet: 49,
+    e.Configured: 50,
+    e.ShortageFound: 51,
+    r.Rejected: 70,
+    r.ReserveResult: 71,
+    r.TransitionResult: 72,
+    r.MovementResult: 73,
+    r.CountResult: 74,
+    r.Done: 75,
+    r.StockPage: 76,
+    r.ReservationPage: 77,
+}
+"""Tag of each type on the wire. Never reused: a removed type's number stays vacant."""
+
+
+def _plain(cls: type) -> Decoder:
+    def decode(fields: Sequence[Any]) -> object:
+        return cls(*fields)
+
+    return decode
+
+
+def _nested(cls: type, **parts: Decoder) -> Decoder:
+    """Decode fields of `cls` named in `parts` by their own decoders, the others as they are."""
+    names: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]  # a NamedTuple
+    places = [(names.index(name), decode) for name, decode in parts.items()]
+
+    def decode(fields: Sequence[Any]) -> object:
+        values = list(fields)
+        for place, decoder in places:
+            if place < len(values):
+                values[place] = decoder(values[place])
+        return cls(*values)
+
+    return decode
+
+
+def _each(decoder: Decoder) -> Decoder:
+    return lambda items: tuple(decoder(item) for item in items)
+
+
+def _optional(decoder: Decoder) -> Decoder:
+    return lambda item: None if item is None else decoder(item)
+
+
+_COMMANDS: dict[type, Decoder] = {
+    cls: _plain(cls)
+    for cls in (
+        c.Reserve,
+        c.Commit,
+        c.Extend,
+        c.Release,
+        c.Fulfil,
+        c.Movement,
+        c.SetCount,
+        c.GetStock,
+        c.ListStock,
+        c.GetReservation,
+        c.ListReservations,
+    )
+} | {
+    c.SetStockPolicy: _nested(c.SetStockPolicy, lines=_each(_plain(c.PolicyLine))),
+    c.Configure: _nested(c.Configure, capacity=_optional(_plain(c.Capacity))),
+}
+
+_SHORTAGE = _plain(r.Shortage)
+_VIEW = _nested(r.ReservationView, lines=_each(_plain(r.ReservationLine)))
+_STOCK = _nested(r.StockView, quotas=_each(_plain(r.Quota)))
+
+_RESULTS: dict[type, Decoder] = {
+    r.Rejected: _plain(r.Rejected),
+    r.ReserveResult: _nested(r.ReserveResult, lines=_each(_plain(r.HeldLine))),
+    r.TransitionResult: _nested(r.TransitionResult, view=_optional(_VIEW)),
+    r.MovementResult: _nested(r.MovementResult, shortage=_optional(_SHORTAGE)),
+    r.CountResult: _nested(r.CountResult, lines=_each(_plain(r.CountLine)), shortages=_each(_SHORTAGE)),
+    r.Done: _plain(r.Done),
+    r.StockPage: _nested(r.StockPage, rows=_each(_STOCK)),
+    r.ReservationPage: _nested(r.ReservationPage, rows=_each(_VIEW)),
+}
+
+_RESULT_OF: dict[type, type] = {
+    c.Reserve: r.ReserveResult,
+    c.Commit: r.TransitionResult,
+    c.Extend: r.TransitionResult,
+    c.Release: r.TransitionResult,
+    c.Fulfil: r.TransitionResult,
+    c.SetCount: r.CountResult,
+}
+
+
+def _refused(fields: Sequence[Any]) -> e.Refused:
+    at_ns, command, kind, result = fields
+    cls = _CLASS[kind]
+    return e.Refused(at_ns, _COMMANDS[cls](command), kind, _RESULTS[_RESULT_OF[cls]](result))
+
+
+_EVENTS: dict[type, Decoder] = {
+    e.Reserved: _nested(e.Reserved, command=_COMMANDS[c.Reserve]),
+    e.Refused: _refused,
+    e.Committed: _nested(e.Committed, command=_COMMANDS[c.Commit]),
+    e.Extended: _nested(e.Extended, command=_COMMANDS[c.Extend]),
+    e.Released: _nested(e.Released, command=_COMMANDS[c.Release]),
+    e.Fulfilled: _nested(e.Fulfilled, command=_COMMANDS[c.Fulfil]),
+    e.Expired: _plain(e.Expired),
+    e.Moved: _nested(e.Moved, movement=_COMMANDS[c.Movement]),
+    e.Counted: _nested(e.Counted, command=_COMMANDS[c.SetCount], result=_RESULTS[r.CountResult]),
+    e.PolicySet: _nested(e.PolicySet, command=_COMMANDS[c.SetStockPolicy]),
+    e.Configured: _nested(e.Configured, command=_COMMANDS[c.Configure]),
+    e.ShortageFound: _plain(e.ShortageFound),
+}
+
+_CLASS: dict[int, type] = {kind: cls for cls, kind in KIND.items()}
+_DECODE: dict[int, Decoder] = {KIND[cls]: d for cls, d in (_COMMANDS | _RESULTS | _EVENTS).items()}
+
+
+def tagged(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A command, result or event as the array that goes on the wire."""
+    return (KIND[type(value)], *value)
+
+
+def untagged(array: Sequence[Any]) -> Any:  # noqa: ANN401  # a command, result or event, by its tag
+    """The command, result or event that `tagged` made into `array`."""
+    return _DECODE[array[0]](array[1:])
+
+
+def pack(value: object) -> bytes:
+    """Msgpack bytes of plain values and (untagged) tuples."""
+    return cast("bytes", msgpack.packb(value))
+
+
+def unpack(data: bytes) -> Any:  # noqa: ANN401  # whatever was packed, arrays as tuples
+    """The values in msgpack bytes, arrays as tuples."""
+    return msgpack.unpackb(data, use_list=False, strict_map_key=False)
+
+
+def encode_command(command: c.Command) -> bytes:
+    """A command as bytes."""
+    return pack(tagged(command))
+
+
+def decode_command(data: bytes) -> c.Command:
+    """The command in `data`."""
+    return cast("c.Command", untagged(unpack(data)))
+
+
+def encode_result(result: r.Result) -> bytes:
+    """A result as bytes."""
+    return pack(tagged(result))
+
+
+def decode_result(data: bytes) -> r.Result:
+    """The result in `data`."""
+    return cast("r.Result", untagged(unpack(data)))
+
+
+def pack_events(events: Iterable[e.Event]) -> bytes:
+    """Events as bytes, in order."""
+    return pack([tagged(event) for event in events])
+
+
+def unpack_events(data: bytes) -> list[e.Event]:
+    """The events in `data`, in order."""
+    return [untagged(array) for array in unpack(data)]

@@ -1,0 +1,222 @@
+"""What a location can be asked: plain named tuples, so that they pack, compare and pickle at C speed.
+
+Every writing command begins with its `request_id`. Times are ns since 1970 UTC, lengths of time ns, quantities base
+units (int). Lines are `(sku, quantity)` pairs with each SKU once (`merge_lines` sums repeats before).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+Lines = tuple[tuple[str, int], ...]
+
+
+class Policy(IntEnum):
+    """What a reserve does when a line is short."""
+
+    ALL_OR_NOTHING = 1
+    PARTIAL = 2
+
+
+class MovementType(IntEnum):
+    """The physical fact behind a stock movement."""
+
+    RECEIPT = 1
+    SALE = 2
+    RETURN = 3
+    ADJUSTMENT = 4
+    TRANSFER_OUT = 5
+    TRANSFER_IN = 6
+    DISPOSITION_CHANGE = 7
+    COUNT = 8
+    SHIPMENT = 9
+
+
+class Measure(IntEnum):
+    """What a location's capacity counts."""
+
+    UNITS = 1
+    ORDERS = 2
+
+
+class Reserve(NamedTuple):
+    """Hold units of one location for an order until `ttl_ns` has passed.
+
+    `pick_at_ns` chooses the capacity window (0: the window of now). `reservation` is the id the hold will have.
+    """
+
+    request_id: str
+    reservation: str
+    lines: Lines
+    ttl_ns: int
+    channel: str = ""
+    policy: int = Policy.ALL_OR_NOTHING
+    order: str = ""
+    pick_at_ns: int = 0
+
+
+class Commit(NamedTuple):
+    """The order is placed: held becomes committed and no longer expires."""
+
+    request_id: str
+    reservation: str
+
+
+class Extend(NamedTuple):
+    """Give a held reservation `ttl_ns` more, counted from now."""
+
+    request_id: str
+    reservation: str
+    ttl_ns: int
+
+
+class Release(NamedTuple):
+    """Give units back: all that is open, or the named lines."""
+
+    request_id: str
+    reservation: str
+    lines: Lines = ()
+    reason: str = ""
+
+
+class Fulfil(NamedTuple):
+    """Units of a committed reservation left the building: on_hand and committed go down together."""
+
+    request_id: str
+    reservation: str
+    lines: Lines = ()
+
+
+class Movement(NamedTuple):
+    """A physical stock fact from outside; it already happened, so it is never refused for lack of stock.
+
+    Attributes:
+        source: who tells it; ids and sequences are unique per source.
+        movement_id: unique per source.
+        sequence: optional position, strictly growing per source and location (0: none).
+        quantity: magnitude > 0; signed for ADJUSTMENT; the absolute count >= 0 for COUNT.
+        disposition: where units land or are taken from; "" is sellable. For DISPOSITION_CHANGE the target.
+        from_disposition: only for DISPOSITION_CHANGE.
+        reservation: for SALE and SHIPMENT, the reservation these units fulfil, if any.
+        occurred_ns: when it happened; for COUNT its as-of watermark (0: now).
+        recorded_ns: when the source wrote it down (0: unknown).
+        corrects: movement_id of the same source that this one corrects.
+    """
+
+    source: str
+    movement_id: str
+    sequence: int
+    sku: str
+    type: int
+    quantity: int
+    disposition: str = ""
+    from_disposition: str = ""
+    reservation: str = ""
+    occurred_ns: int = 0
+    recorded_ns: int = 0
+    reason: str = ""
+    reference: str = ""
+    corrects: str = ""
+
+
+class SetCount(NamedTuple):
+    """Absolute counts as of a watermark; later movements are put back on top and reservations stay.
+
+    `expected_version` > 0 refuses when on_hand of a line changed after that version; `validate_only` reports the
+    drift and changes nothing.
+    """
+
+    request_id: str
+    lines: Lines
+    as_of_ns: int
+    source: str = ""
+    reference: str = ""
+    reason: str = ""
+    expected_version: int = 0
+    validate_only: bool = False
+
+
+class PolicyLine(NamedTuple):
+    """New stock policy of one SKU; `None` leaves a part as it is.
+
+    `quotas` replaces all quotas of the SKU; `moves` are `(from_disposition, to_disposition, quantity)`.
+    """
+
+    sku: str
+    safety_stock: int | None = None
+    quotas: tuple[tuple[str, int], ...] | None = None
+    moves: tuple[tuple[str, str, int], ...] = ()
+
+
+class SetStockPolicy(NamedTuple):
+    """Safety stock, channel quotas and disposition moves; `allow_missing` registers SKUs not stocked yet."""
+
+    request_id: str
+    lines: tuple[PolicyLine, ...]
+    allow_missing: bool = False
+
+
+class Capacity(NamedTuple):
+    """What a location can pick per time window of `window_ns`, counted from 1970 UTC.
+
+    `overrides` are `(window_start_ns, limit)`.
+    """
+
+    measure: int
+    window_ns: int
+    limit: int
+    overrides: tuple[tuple[int, int], ...] = ()
+
+
+class Configure(NamedTuple):
+    """Settings of the location itself; `None` leaves one as it is, `clear_capacity` takes the capacity away."""
+
+    request_id: str
+    accepting: bool | None = None
+    capacity: Capacity | None = None
+    clear_capacity: bool = False
+
+
+Write = Reserve | Commit | Extend | Release | Fulfil | SetCount | SetStockPolicy | Configure
+Transition = Commit | Extend | Release | Fulfil
+
+
+class GetStock(NamedTuple):
+    """Every component of the named SKUs."""
+
+    skus: tuple[str, ...]
+
+
+class ListStock(NamedTuple):
+    """A page of stock in the order SKUs were first stocked, from position `start`."""
+
+    start: int
+    limit: int
+
+
+class GetReservation(NamedTuple):
+    """One reservation."""
+
+    reservation: str
+
+
+class ListReservations(NamedTuple):
+    """A page of reservations in the order they were made, after serial `after`; 0 and "" match any."""
+
+    after: int
+    limit: int
+    state: int = 0
+    order: str = ""
+
+
+Query = GetStock | ListStock | GetReservation | ListReservations
+Command = Write | Movement | Query
+
+
+def merge_lines(lines: Lines) -> Lines:
+    """Sum lines of the same SKU, keeping the order of first mention."""
+    summed: dict[str, int] = {}
+    for sku, quantity in lines:
+        summed[sku] = summed.get(sku, 0) + quantity
+    return lines if len(summed) == len(lines) else tuple(summed.items())

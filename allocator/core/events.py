@@ -1,0 +1,140 @@
+"""What happened at a location: the journal's vocabulary. Applying the same events gives the same ledger.
+
+An event carries the command that asked for it, so the idempotency table is nothing but events: the first result is
+read back from them, and a reused request id is compared with them field by field.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from allocator.core.commands import (
+    Commit,
+    Configure,
+    Extend,
+    Fulfil,
+    Lines,
+    Movement,
+    Release,
+    Reserve,
+    SetCount,
+    SetStockPolicy,
+)
+from allocator.core.results import CountResult
+
+
+class Reserved(NamedTuple):
+    """Units are held until `at_ns + command.ttl_ns`; `granted` is empty when all lines were granted whole."""
+
+    at_ns: int
+    command: Reserve
+    granted: Lines = ()
+
+
+class Refused(NamedTuple):
+    """A business refusal, remembered so that a repeat gets the same answer. `kind` is the command's wire tag."""
+
+    at_ns: int
+    command: tuple  # type: ignore[type-arg]  # any writing command, see `kind`
+    kind: int
+    result: tuple  # type: ignore[type-arg]  # the result of that command
+
+
+class Committed(NamedTuple):
+    """Held units became committed."""
+
+    at_ns: int
+    command: Commit
+
+
+class Extended(NamedTuple):
+    """The hold now ends at `at_ns + command.ttl_ns`."""
+
+    at_ns: int
+    command: Extend
+
+
+class Released(NamedTuple):
+    """The units in `lines` are available again."""
+
+    at_ns: int
+    command: Release
+    lines: Lines
+
+
+class Fulfilled(NamedTuple):
+    """The units in `lines` left: on_hand and committed went down."""
+
+    at_ns: int
+    command: Fulfil
+    lines: Lines
+
+
+class Expired(NamedTuple):
+    """A hold ran out; the units in `lines` are available again."""
+
+    at_ns: int
+    reservation: str
+    lines: Lines
+
+
+class Moved(NamedTuple):
+    """A movement was recorded: on_hand changed by `delta` (0 when a later count has it already).
+
+    `fulfilled` of its units belong to the movement's reservation.
+    """
+
+    at_ns: int
+    movement: Movement
+    delta: int
+    fulfilled: int = 0
+
+
+class Counted(NamedTuple):
+    """Counts were set; the result tells on_hand of each line before and after."""
+
+    at_ns: int
+    command: SetCount
+    result: CountResult
+
+
+class PolicySet(NamedTuple):
+    """Stock policy changed."""
+
+    at_ns: int
+    command: SetStockPolicy
+
+
+class Configured(NamedTuple):
+    """Settings of the location changed."""
+
+    at_ns: int
+    command: Configure
+
+
+class ShortageFound(NamedTuple):
+    """A movement left less than is promised; names the newest reservations at risk. Changes no counter."""
+
+    at_ns: int
+    sku: str
+    missing: int
+    reservations: tuple[str, ...]
+    at_risk: int
+
+
+Event = (
+    Reserved
+    | Refused
+    | Committed
+    | Extended
+    | Released
+    | Fulfilled
+    | Expired
+    | Moved
+    | Counted
+    | PolicySet
+    | Configured
+    | ShortageFound
+)
+Remembered = Reserved | Refused | Committed | Extended | Released | Fulfilled | Counted | PolicySet | Configured
+"""Events that answer a command with a request id."""

@@ -1,0 +1,188 @@
+"""Movements: physical stock facts, recorded whatever they do to the promises made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allocator.core.commands import Movement, MovementType
+from allocator.core.events import Moved
+from allocator.core.limits import CLOCK_SKEW_MAX_NS, QUANTITY_MAX
+from allocator.core.results import MovementResult, MovementStatus, State
+from allocator.core.shortages import as_result, shortage_after
+from allocator.core.transitions import close_if_done, take_out
+
+if TYPE_CHECKING:
+    from allocator.core.ledger import Decision, StockLedger
+
+_SIGN = {
+    MovementType.RECEIPT: 1,
+    MovementType.RETURN: 1,
+    MovementType.TRANSFER_IN: 1,
+    MovementType.ADJUSTMENT: 1,
+    MovementType.SALE: -1,
+    MovementType.SHIPMENT: -1,
+    MovementType.TRANSFER_OUT: -1,
+    MovementType.DISPOSITION_CHANGE: 0,
+    MovementType.COUNT: 0,
+}
+_SERVING = (MovementType.SALE, MovementType.SHIPMENT)
+
+
+def decide(ledger: StockLedger, movement: Movement, now_ns: int) -> Decision:
+    """Record a movement; it is turned away only when malformed, a duplicate, or a count nobody can work out."""
+    problem = _problem(ledger, movement, now_ns)
+    if problem:
+        return _answer(ledger, movement, MovementStatus.REJECTED, 0, *problem), ()
+    if ledger.movements.seen(movement):
+        return _answer(ledger, movement, MovementStatus.DUPLICATE, 0), ()
+    sku = movement.sku
+    if movement.type == MovementType.COUNT:
+        refusal = count_refusal(ledger, sku, movement.occurred_ns or now_ns)
+        if refusal:
+            detail = "an older count than what is known can no longer be worked out"
+            return _answer(ledger, movement, MovementStatus.REJECTED, 0, refusal, detail), ()
+    late = is_late(ledger, movement, now_ns)
+    delta = 0 if late else _delta(ledger, movement, now_ns)
+    served = _served(ledger, movement, now_ns)
+    gained = delta - _unsellable_gain(ledger, movement)
+    shortage = shortage_after(ledger, sku, now_ns, gained=gained, served=served, served_id=movement.reservation)
+    status = MovementStatus.LATE_APPLIED if late else MovementStatus.APPLIED
+    result = _answer(ledger, movement, status, delta)
+    moved = Moved(now_ns, movement, delta, served)
+    if shortage is None:
+        return result, (moved,)
+    return result._replace(shortage=as_result(shortage)), (moved, shortage)
+
+
+def apply(ledger: StockLedger, event: Moved) -> None:
+    """Make a movement so."""
+    at_ns, movement, delta, served = event
+    sku = movement.sku
+    stock = ledger.stock
+    i = stock.add(sku)
+    if served:
+        reservation = ledger.reservations.by_id[movement.reservation]
+        take_out(ledger, reservation, i, served)
+        close_if_done(ledger, reservation, at_ns, State.RELEASED)
+    stock.on_hand[i] += delta
+    for disposition, units in disposition_changes(movement):
+        shift_disposition(ledger, sku, disposition, units)
+    ledger.movements.note(movement, at_ns)
+    occurred_ns = movement.occurred_ns or at_ns
+    if movement.type == MovementType.COUNT:
+        ledger.movements.watermarks[sku] = occurred_ns
+    if delta:
+        ledger.movements.add_delta(sku, occurred_ns, delta, ledger.version + 1, at_ns)
+    ledger.touch(i)
+
+
+def shift_disposition(ledger: StockLedger, sku: str, disposition: str, units: int) -> None:
+    """Add `units` to a disposition of `sku`; one below zero counts as none until the rest of the story arrives."""
+    raw = ledger.dispositions.setdefault(sku, {})
+    before = raw.get(disposition, 0)
+    after = before + units
+    i = ledger.stock.index[sku]
+    ledger.stock.unsellable[i] += max(0, after) - max(0, before)
+    if after:
+        raw[disposition] = after
+    else:
+        raw.pop(disposition, None)
+        if not raw:
+            del ledger.dispositions[sku]
+
+
+def disposition_changes(movement: Movement) -> tuple[tuple[str, int], ...]:
+    """Signed units by disposition that a movement shifts."""
+    quantity = movement.quantity
+    if movement.type == MovementType.DISPOSITION_CHANGE:
+        pairs = ((movement.from_disposition, -quantity), (movement.disposition, quantity))
+        return tuple(pair for pair in pairs if pair[0])
+    if movement.disposition:
+        return ((movement.disposition, _SIGN[MovementType(movement.type)] * quantity),)
+    return ()
+
+
+def unsellable_gain(ledger: StockLedger, sku: str, changes: tuple[tuple[str, int], ...]) -> int:
+    """What `changes` by disposition add to the unsellable units of `sku`."""
+    raw = dict(ledger.dispositions.get(sku, {}))
+    gain = 0
+    for disposition, units in changes:
+        before = raw.get(disposition, 0)
+        raw[disposition] = before + units
+        gain += max(0, before + units) - max(0, before)
+    return gain
+
+
+def count_refusal(ledger: StockLedger, sku: str, as_of_ns: int) -> str:
+    """Why a count of `sku` as of `as_of_ns` cannot be applied; "" when it can."""
+    if as_of_ns < ledger.movements.floor_ns:
+        return "COUNT_TOO_OLD"
+    return "COUNT_SUPERSEDED" if as_of_ns < ledger.movements.watermarks.get(sku, 0) else ""
+
+
+def is_late(ledger: StockLedger, movement: Movement, now_ns: int) -> bool:
+    """Whether the SKU's newest count has this movement in it already."""
+    watermark_ns = ledger.movements.watermarks.get(movement.sku)
+    counted = movement.type not in (MovementType.COUNT, MovementType.DISPOSITION_CHANGE)
+    return watermark_ns is not None and counted and (movement.occurred_ns or now_ns) <= watermark_ns
+
+
+def _delta(ledger: StockLedger, movement: Movement, now_ns: int) -> int:
+    if movement.type != MovementType.COUNT:
+        return _SIGN[MovementType(movement.type)] * movement.quantity
+    i = ledger.stock.index.get(movement.sku)
+    on_hand = 0 if i is None else ledger.stock.on_hand[i]
+    as_of_ns = movement.occurred_ns or now_ns
+    return movement.quantity + ledger.movements.on_top_of(movement.sku, as_of_ns) - on_hand
+
+
+def _served(ledger: StockLedger, movement: Movement, now_ns: int) -> int:
+    """Units of the movement that its reservation has open (a hold past its end has none)."""
+    if not movement.reservation or movement.type not in _SERVING:
+        return 0
+    reservation = ledger.reservations.by_id.get(movement.reservation)
+    if reservation is None or (reservation.state == State.HELD and reservation.expires_ns <= now_ns):
+        return 0
+    return min(movement.quantity, reservation.open_of(movement.sku))
+
+
+def _unsellable_gain(ledger: StockLedger, movement: Movement) -> int:
+    changes = disposition_changes(movement)
+    return unsellable_gain(ledger, movement.sku, changes) if changes else 0
+
+
+def _answer(
+    ledger: StockLedger, movement: Movement, status: MovementStatus, delta: int, reason: str = "", detail: str = ""
+) -> MovementResult:
+    i = ledger.stock.index.get(movement.sku)
+    on_hand = delta if i is None else ledger.stock.on_hand[i] + delta
+    return MovementResult(status, movement.sku, on_hand, reason, detail)
+
+
+def _problem(ledger: StockLedger, movement: Movement, now_ns: int) -> tuple[str, str] | None:
+    """What is wrong with the movement itself, as (reason, detail)."""
+    kind, quantity = movement.type, movement.quantity
+    if kind not in _SIGN:
+        return "INVALID", f"type {kind} is not a movement type"
+    if not movement.source or not movement.movement_id or movement.sequence < 0:
+        return "INVALID", "source and movement_id are required, and sequence is not negative"
+    size = abs(quantity) if kind == MovementType.ADJUSTMENT else quantity
+    if not (0 if kind == MovementType.COUNT else 1) <= size <= QUANTITY_MAX:
+        return "INVALID", f"quantity {quantity} is not allowed for this type; at most {QUANTITY_MAX} units, no zero"
+    return _shape_problem(ledger, movement, now_ns)
+
+
+def _shape_problem(ledger: StockLedger, movement: Movement, now_ns: int) -> tuple[str, str] | None:
+    kind = movement.type
+    if kind == MovementType.DISPOSITION_CHANGE:
+        if movement.disposition == movement.from_disposition:
+            return "INVALID", "a disposition change needs two different dispositions"
+    elif movement.from_disposition:
+        return "INVALID", "from_disposition is for disposition changes only"
+    if kind == MovementType.COUNT and movement.disposition:
+        return "INVALID", "a count is of all units on hand, without a disposition"
+    if kind == MovementType.COUNT and movement.occurred_ns > now_ns + CLOCK_SKEW_MAX_NS:
+        return "INVALID", "the count is as of a time in the future"
+    if movement.sku not in ledger.stock.index and len(ledger.stock) >= ledger.limits.skus_max:
+        return "TABLE_FULL", f"{ledger.limits.skus_max} SKUs are stocked here, the most there may be"
+    return None

@@ -1,0 +1,75 @@
+"""Questions to the ledger; they change nothing."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from allocator.core.results import (
+    Quota,
+    Reason,
+    Rejected,
+    ReservationPage,
+    StockPage,
+    StockView,
+)
+
+if TYPE_CHECKING:
+    from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock
+    from allocator.core.ledger import StockLedger
+
+
+def get_stock(ledger: StockLedger, query: GetStock) -> StockPage | Rejected:
+    """Every component of the named SKUs; an unknown one is an error."""
+    rows = []
+    for n, sku in enumerate(query.skus):
+        i = ledger.stock.index.get(sku)
+        if i is None:
+            return Rejected(Reason.SKU_UNKNOWN, f"skus[{n}]", f"SKU {sku!r} was never stocked here")
+        rows.append(_stock_view(ledger, i))
+    return StockPage(tuple(rows))
+
+
+def list_stock(ledger: StockLedger, query: ListStock) -> StockPage:
+    """A page of stock."""
+    end = min(query.start + query.limit, len(ledger.stock))
+    rows = tuple(_stock_view(ledger, i) for i in range(query.start, end))
+    return StockPage(rows, end if end < len(ledger.stock) else 0)
+
+
+def get_reservation(ledger: StockLedger, query: GetReservation) -> ReservationPage | Rejected:
+    """One reservation, as a page of one."""
+    reservation = ledger.reservations.by_id.get(query.reservation)
+    if reservation is None:
+        detail = f"reservation {query.reservation!r} is not known here; it may have ended long ago"
+        return Rejected(Reason.RESERVATION_UNKNOWN, "name", detail)
+    return ReservationPage((reservation.view(),))
+
+
+def list_reservations(ledger: StockLedger, query: ListReservations) -> ReservationPage:
+    """A page of reservations by serial."""
+    matches = (
+        r
+        for r in ledger.reservations.by_id.values()
+        if r.serial > query.after and query.state in (0, r.state) and query.order in ("", r.order)
+    )
+    found = list(islice(matches, query.limit + 1))
+    page = found[: query.limit]
+    return ReservationPage(tuple(r.view() for r in page), page[-1].serial if len(found) > len(page) else 0)
+
+
+def _stock_view(ledger: StockLedger, i: int) -> StockView:
+    stock = ledger.stock
+    sku = stock.skus[i]
+    quotas = ledger.quotas.by_sku.get(i, {})
+    left = stock.free(i) - ledger.quotas.unused_by_others(i, "")
+    return StockView(
+        sku,
+        stock.on_hand[i],
+        tuple((name, units) for name, units in ledger.dispositions.get(sku, {}).items() if units > 0),
+        stock.held[i],
+        stock.committed[i],
+        stock.safety_stock[i],
+        tuple(Quota(channel, quota, reserved) for channel, (quota, reserved) in quotas.items()),
+        max(0, left),
+    )

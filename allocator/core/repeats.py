@@ -1,0 +1,94 @@
+"""Answers to repeated request ids: the first result again, or an error naming the field that differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allocator.core import events as e
+from allocator.core.commands import Policy, Reserve, merge_lines
+from allocator.core.results import (
+    Done,
+    HeldLine,
+    Reason,
+    Rejected,
+    ReserveResult,
+    ReserveStatus,
+    TransitionResult,
+    TransitionStatus,
+)
+
+if TYPE_CHECKING:
+    from allocator.core.commands import Write
+    from allocator.core.reservations import Reservation
+    from allocator.core.results import Result
+
+
+def answer_again(command: Write, first: e.Remembered) -> Result:
+    """The answer to a `command` whose request id `first` has answered before."""
+    if type(first.command) is not type(command):
+        return _reused(command, "method", type(first.command).__name__, type(command).__name__)
+    if first.command != command:
+        before, now, name = next(
+            pair for pair in zip(first.command, command, command._fields, strict=True) if pair[0] != pair[1]
+        )
+        return _reused(command, name, before, now)
+    return first_result(first)
+
+
+def first_result(event: e.Remembered) -> Result:
+    """The result that `event` stands for, marked as repeated."""
+    if isinstance(event, e.Reserved):
+        return reserve_result(event, repeated=True)
+    if isinstance(event, (e.Refused, e.Counted)):
+        return event.result._replace(repeated=True)  # type: ignore[attr-defined, no-any-return]  # a result tuple
+    if isinstance(event, (e.PolicySet, e.Configured)):
+        return Done(repeated=True)
+    lines = event.lines if isinstance(event, (e.Released, e.Fulfilled)) else ()
+    return TransitionResult(TransitionStatus.DONE, lines, repeated=True)
+
+
+def reserve_result(event: e.Reserved, *, repeated: bool = False) -> ReserveResult:
+    """The answer that goes with a granted reserve."""
+    command = event.command
+    asked = merge_lines(command.lines)
+    if event.granted:
+        held = dict(event.granted)
+        lines = tuple(_held_line(sku, quantity, held.get(sku, 0)) for sku, quantity in asked)
+        status = ReserveStatus.PARTIALLY_HELD
+    else:
+        lines = tuple(HeldLine(sku, quantity, quantity, 0) for sku, quantity in asked)
+        status = ReserveStatus.HELD
+    expires_ns = event.at_ns + command.ttl_ns
+    return ReserveResult(status, command.reservation, event.at_ns, expires_ns, lines, repeated=repeated)
+
+
+def reserved_before(reservation: Reservation, command: Reserve) -> ReserveResult | Rejected:
+    """The answer to a reserve whose request id is forgotten but whose reservation is still known."""
+    asked = merge_lines(command.lines)
+    known: tuple[tuple[str, object, object], ...] = (
+        ("channel", reservation.channel, command.channel),
+        ("order", reservation.order, command.order),
+        ("lines", reservation.lines, asked if command.policy == Policy.ALL_OR_NOTHING else reservation.lines),
+    )
+    for name, before, now in known:
+        if before != now:
+            return _reused(command, name, before, now)
+    status = ReserveStatus.HELD if reservation.lines == asked else ReserveStatus.PARTIALLY_HELD
+    held = dict(reservation.lines)
+    lines = tuple(_held_line(sku, quantity, held.get(sku, 0)) for sku, quantity in asked)
+    expires_ns = reservation.expires_ns or reservation.created_ns + command.ttl_ns
+    return ReserveResult(status, reservation.id, reservation.created_ns, expires_ns, lines, repeated=True)
+
+
+def _held_line(sku: str, asked: int, held: int) -> HeldLine:
+    return HeldLine(sku, asked, held, 0 if held == asked else held)
+
+
+def _reused(command: Write, field: str, before: object, now: object) -> Rejected:
+    detail = f"request_id {command.request_id!r} was used before with other content: {field} was {_short(before)}, now {_short(now)}"
+    return Rejected(Reason.REQUEST_ID_REUSED, field, detail)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  # a readable length

@@ -1,0 +1,31 @@
+"""The idempotency table: request id -> the event that answered it, bounded by count and age."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from allocator.core.events import Remembered
+    from allocator.core.limits import LedgerLimits
+
+
+class RequestTable:
+    """Remembers answers in the order they were given and forgets the oldest first."""
+
+    __slots__ = ("_age_ns", "_max", "by_id", "order")
+
+    def __init__(self, limits: LedgerLimits) -> None:
+        self._max = limits.requests_max
+        self._age_ns = limits.requests_age_ns
+        self.by_id: dict[str, Remembered] = {}
+        self.order: deque[tuple[int, str]] = deque()
+
+    def remember(self, request_id: str, event: Remembered) -> None:
+        """Remember `event` as the answer to `request_id`."""
+        at_ns = event[0]
+        order = self.order
+        self.by_id[request_id] = event
+        order.append((at_ns, request_id))
+        while len(order) > self._max or order[0][0] < at_ns - self._age_ns:
+            del self.by_id[order.popleft()[1]]

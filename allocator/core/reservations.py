@@ -1,0 +1,213 @@
+"""The reservations of one location, with what is open of them, their expiry queue and the ended ones."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import TYPE_CHECKING
+
+from allocator.core.results import ReservationLine, ReservationView, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from allocator.core.commands import Lines
+    from allocator.core.limits import LedgerLimits
+
+FULFILLED, RELEASED = 0, 1
+
+
+class Reservation:
+    """One reservation; `done` holds, once anything happened, sku -> [fulfilled, released]."""
+
+    __slots__ = (
+        "channel",
+        "created_ns",
+        "done",
+        "expires_ns",
+        "id",
+        "lines",
+        "order",
+        "pick_at_ns",
+        "serial",
+        "state",
+        "updated_ns",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917  # a record: one argument per column
+        self,
+        id: str,  # noqa: A002  # the field's own name
+        serial: int,
+        state: int,
+        lines: Lines,
+        channel: str,
+        order: str,
+        created_ns: int,
+        updated_ns: int,
+        expires_ns: int,
+        pick_at_ns: int,
+        done: dict[str, list[int]] | None = None,
+    ) -> None:
+        self.id = id
+        self.serial = serial
+        self.state = state
+        self.lines = lines
+        self.channel = channel
+        self.order = order
+        self.created_ns = created_ns
+        self.updated_ns = updated_ns
+        self.expires_ns = expires_ns
+        self.pick_at_ns = pick_at_ns
+        self.done = done
+
+    @property
+    def live(self) -> bool:
+        """Whether it still holds units."""
+        return self.state <= State.COMMITTED
+
+    @property
+    def units(self) -> int:
+        """Units granted."""
+        return sum(quantity for _, quantity in self.lines)
+
+    @property
+    def released_units(self) -> int:
+        """Units given back or expired."""
+        return sum(pair[RELEASED] for pair in self.done.values()) if self.done else 0
+
+    @property
+    def fulfilled_units(self) -> int:
+        """Units that left the building."""
+        return sum(pair[FULFILLED] for pair in self.done.values()) if self.done else 0
+
+    def open_lines(self) -> Lines:
+        """Units still reserved, lines with any."""
+        if not self.live:
+            return ()
+        if self.done is None:
+            return self.lines
+        return tuple((sku, left) for sku, quantity in self.lines if (left := quantity - sum(self.done.get(sku, ()))))
+
+    def open_of(self, sku: str) -> int:
+        """Units of `sku` still reserved."""
+        return next((left for name, left in self.open_lines() if name == sku), 0)
+
+    def finish(self, sku: str, quantity: int, kind: int) -> None:
+        """Count `quantity` units of a line as fulfilled (kind 0) or released (kind 1)."""
+        if self.done is None:
+            self.done = {}
+        self.done.setdefault(sku, [0, 0])[kind] += quantity
+
+    def view(self) -> ReservationView:
+        """The reservation as callers see it."""
+        done = self.done or {}
+        lines = tuple(ReservationLine(sku, quantity, *done.get(sku, (0, 0))) for sku, quantity in self.lines)
+        return ReservationView(
+            self.id,
+            self.serial,
+            self.state,
+            self.channel,
+            self.order,
+            self.created_ns,
+            self.updated_ns,
+            self.expires_ns,
+            lines,
+        )
+
+    def as_row(self) -> tuple[object, ...]:
+        """The columns in constructor order, for the snapshot."""
+        return tuple(getattr(self, name) for name in ROW)
+
+
+ROW = (
+    "id",
+    "serial",
+    "state",
+    "lines",
+    "channel",
+    "order",
+    "created_ns",
+    "updated_ns",
+    "expires_ns",
+    "pick_at_ns",
+    "done",
+)
+
+
+class ReservationBook:
+    """Reservations by id in the order they were made, live ones also by SKU, held ones also by expiry.
+
+    The expiry queue keeps stale entries (committed or extended since) until they come up or outnumber the others;
+    an entry counts only while its reservation is held and expires at that very time.
+    """
+
+    __slots__ = ("by_id", "by_sku", "closed", "limits", "live_count", "queue", "serial")
+
+    def __init__(self, limits: LedgerLimits) -> None:
+        self.limits = limits
+        self.by_id: dict[str, Reservation] = {}
+        self.by_sku: dict[str, dict[str, None]] = {}
+        self.queue: list[tuple[int, str]] = []
+        self.closed: deque[tuple[int, str]] = deque()
+        self.serial = 0
+        self.live_count = 0
+
+    def add(self, reservation: Reservation) -> None:
+        """Take in a new or restored reservation."""
+        key = reservation.id
+        self.by_id[key] = reservation
+        if not reservation.live:
+            return
+        self.live_count += 1
+        by_sku = self.by_sku
+        for sku, _ in reservation.open_lines():
+            holders = by_sku.get(sku)
+            if holders is None:
+                by_sku[sku] = {key: None}
+            else:
+                holders[key] = None
+        if reservation.state == State.HELD:
+            self.await_expiry(reservation)
+
+    def await_expiry(self, reservation: Reservation) -> None:
+        """Queue a hold's expiry, dropping stale entries when they are most of the queue."""
+        heapq.heappush(self.queue, (reservation.expires_ns, reservation.id))
+        if len(self.queue) > 2 * self.live_count + 64:
+            self.queue = [entry for entry in self.queue if self._is_current(entry)]
+            heapq.heapify(self.queue)
+
+    def next_expiry_ns(self) -> int | None:
+        """When the next hold runs out, ns; None when nothing is held."""
+        while self.queue and not self._is_current(self.queue[0]):
+            heapq.heappop(self.queue)
+        return self.queue[0][0] if self.queue else None
+
+    def due(self, now_ns: int) -> Reservation | None:
+        """The hold that ran out first, if one has by `now_ns`."""
+        next_ns = self.next_expiry_ns()
+        return self.by_id[self.queue[0][1]] if next_ns is not None and next_ns <= now_ns else None
+
+    def line_closed(self, reservation: Reservation, sku: str) -> None:
+        """Forget that `reservation` holds `sku`."""
+        holders = self.by_sku.get(sku)
+        if holders is not None:
+            holders.pop(reservation.id, None)
+            if not holders:
+                del self.by_sku[sku]
+
+    def close(self, reservation: Reservation, state: int, at_ns: int) -> None:
+        """End `reservation`, and forget ended ones that are too old or too many."""
+        reservation.state = state
+        self.live_count -= 1
+        self.closed.append((at_ns, reservation.id))
+        oldest_ns = at_ns - self.limits.closed_age_ns
+        while self.closed and (len(self.closed) > self.limits.closed_max or self.closed[0][0] < oldest_ns):
+            self.by_id.pop(self.closed.popleft()[1], None)
+
+    def holding(self, sku: str) -> Iterator[Reservation]:
+        """Live reservations with open units of `sku`, oldest first."""
+        return (self.by_id[key] for key in self.by_sku.get(sku, ()))
+
+    def _is_current(self, entry: tuple[int, str]) -> bool:
+        reservation = self.by_id.get(entry[1])
+        return reservation is not None and reservation.state == State.HELD and reservation.expires_ns == entry[0]

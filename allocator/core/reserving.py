@@ -1,0 +1,120 @@
+"""Reserve: grant units from what is available, all or nothing or in part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allocator.core.checks import check_lines, check_ttl, invalid
+from allocator.core.codec import KIND
+from allocator.core.commands import Policy, Reserve, merge_lines
+from allocator.core.events import Refused, Reserved
+from allocator.core.repeats import reserve_result, reserved_before
+from allocator.core.reservations import Reservation
+from allocator.core.results import HeldLine, Reason, Rejected, ReserveResult, ReserveStatus, State
+
+if TYPE_CHECKING:
+    from allocator.core.commands import Lines
+    from allocator.core.ledger import Decision, StockLedger
+
+RESERVE_KIND = KIND[Reserve]
+
+
+def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:
+    """Grant or refuse a reserve: closed first, then stock, then capacity."""
+    known = ledger.reservations.by_id.get(command.reservation)
+    if known is not None:
+        return reserved_before(known, command), ()
+    lines = merge_lines(command.lines) if len(command.lines) > 1 else command.lines
+    problem = _problem(ledger, command, lines)
+    if problem is not None:
+        return problem, ()
+    lefts = _lefts(ledger, command.channel, lines)
+    if isinstance(lefts, Rejected):
+        return lefts, ()
+    if not ledger.accepting:
+        return _refuse(command, now_ns, ReserveStatus.LOCATION_CLOSED, lines, lefts)
+    granted = _grant(command.policy, lines, lefts)
+    if not granted:
+        return _refuse(command, now_ns, ReserveStatus.INSUFFICIENT_STOCK, lines, lefts)
+    capacity_left = ledger.capacity.left(command.pick_at_ns or now_ns)
+    if capacity_left is not None and ledger.capacity.cost(sum(q for _, q in granted)) > capacity_left:
+        return _refuse(command, now_ns, ReserveStatus.NO_CAPACITY, lines, lefts, max(0, capacity_left))
+    event = Reserved(now_ns, command, () if granted is lines else granted)
+    return reserve_result(event), (event,)
+
+
+def apply(ledger: StockLedger, event: Reserved) -> None:
+    """Hold the granted units."""
+    at_ns, command, granted = event
+    lines = granted or (merge_lines(command.lines) if len(command.lines) > 1 else command.lines)
+    book, stock = ledger.reservations, ledger.stock
+    for sku, quantity in lines:
+        i = stock.index[sku]
+        stock.held[i] += quantity
+        ledger.touch(i)
+        if ledger.quotas.by_sku:
+            ledger.quotas.reserve(i, command.channel, quantity)
+    book.serial += 1
+    reservation = Reservation(
+        command.reservation,
+        book.serial,
+        State.HELD,
+        lines,
+        command.channel,
+        command.order,
+        at_ns,
+        at_ns,
+        at_ns + command.ttl_ns,
+        command.pick_at_ns or at_ns,
+    )
+    book.add(reservation)
+    ledger.capacity.book(reservation)
+
+
+def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | None:
+    problem = check_lines(command.lines) or check_ttl(command.ttl_ns)
+    if problem is not None:
+        return problem
+    if lines is not command.lines and (problem := check_lines(lines)) is not None:
+        return problem._replace(field="lines", detail=f"lines of one SKU add up to too much: {problem.detail}")
+    if command.policy not in (Policy.ALL_OR_NOTHING, Policy.PARTIAL):
+        return invalid("policy", f"{command.policy}; ALL_OR_NOTHING or PARTIAL are allowed")
+    most = ledger.limits.reservations_max
+    if ledger.reservations.live_count >= most:
+        return Rejected(Reason.TABLE_FULL, "reservations", f"{most} reservations are live here, the most there may be")
+    return None
+
+
+def _lefts(ledger: StockLedger, channel: str, lines: Lines) -> list[int] | Rejected:
+    """What the channel may take of each line's SKU, possibly negative."""
+    stock, quotas = ledger.stock, ledger.quotas
+    lefts = []
+    for n, (sku, _) in enumerate(lines):
+        i = stock.index.get(sku)
+        if i is None:
+            return Rejected(Reason.SKU_UNKNOWN, f"lines[{n}].sku", f"SKU {sku!r} was never stocked here")
+        left = stock.free(i)
+        if quotas.by_sku:
+            left -= quotas.unused_by_others(i, channel)
+        lefts.append(left)
+    return lefts
+
+
+def _grant(policy: int, lines: Lines, lefts: list[int]) -> Lines:
+    """The lines to hold: `lines` itself when all fit, nothing when the policy does not allow less."""
+    if all(left >= quantity for (_, quantity), left in zip(lines, lefts, strict=True)):
+        return lines
+    if policy == Policy.ALL_OR_NOTHING:
+        return ()
+    parts = ((sku, min(quantity, left)) for (sku, quantity), left in zip(lines, lefts, strict=True))
+    return tuple((sku, part) for sku, part in parts if part > 0)
+
+
+def _refuse(  # noqa: PLR0913, PLR0917  # the parts of one answer
+    command: Reserve, now_ns: int, status: ReserveStatus, lines: Lines, lefts: list[int], capacity_left: int = 0
+) -> Decision:
+    held = tuple(
+        HeldLine(sku, quantity, 0, max(0, left)) for (sku, quantity), left in zip(lines, lefts, strict=True)
+    )
+    result = ReserveResult(status, "", now_ns, 0, held, capacity_left)
+    return result, (Refused(now_ns, command, RESERVE_KIND, result),)

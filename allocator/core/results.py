@@ -1,0 +1,227 @@
+"""What a location answers. Business refusals are statuses here, ordered by precedence: the lowest that applies wins."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from allocator.core.commands import Lines
+
+
+class State(IntEnum):
+    """Life of a reservation: HELD -> COMMITTED -> FULFILLED, or RELEASED, or EXPIRED."""
+
+    HELD = 1
+    COMMITTED = 2
+    FULFILLED = 3
+    RELEASED = 4
+    EXPIRED = 5
+
+
+class ReserveStatus(IntEnum):
+    """Outcome of a reserve. Precedence of refusals: closed, then stock, then capacity."""
+
+    HELD = 1
+    PARTIALLY_HELD = 2
+    LOCATION_CLOSED = 3
+    INSUFFICIENT_STOCK = 4
+    NO_CAPACITY = 5
+
+
+class TransitionStatus(IntEnum):
+    """Outcome of commit, extend, release and fulfil. Refusals by state come before refusals by line."""
+
+    DONE = 1
+    EXPIRED = 2
+    RELEASED = 3
+    FULFILLED = 4
+    NOT_COMMITTED = 5
+    COMMITTED = 6
+    LINES_EXCEED_OPEN = 7
+
+
+class MovementStatus(IntEnum):
+    """Outcome of a movement; only malformed or unusable ones are rejected."""
+
+    APPLIED = 1
+    DUPLICATE = 2
+    LATE_APPLIED = 3
+    REJECTED = 4
+
+
+class CountStatus(IntEnum):
+    """Outcome of a SetCount."""
+
+    APPLIED = 1
+    VALIDATED = 2
+    VERSION_MISMATCH = 3
+    COUNT_TOO_OLD = 4
+    COUNT_SUPERSEDED = 5
+
+
+class Reason(IntEnum):
+    """Why a command was turned away as an error: nothing was changed and nothing is remembered."""
+
+    SKU_UNKNOWN = 1
+    RESERVATION_UNKNOWN = 2
+    REQUEST_ID_REUSED = 3
+    INVALID = 4
+    TABLE_FULL = 5
+    LOCATION_UNKNOWN = 6
+    RECOVERING = 7
+    JOURNAL_DAMAGED = 8
+
+
+class Rejected(NamedTuple):
+    """An error answer: the command was not decided at all. `field` names what is wrong with it."""
+
+    reason: int
+    field: str
+    detail: str
+
+
+class HeldLine(NamedTuple):
+    """One line of a reserve.
+
+    `available` is what could be promised when it was decided, for a line that was not held whole; else 0.
+    """
+
+    sku: str
+    requested: int
+    held: int
+    available: int
+
+
+class ReserveResult(NamedTuple):
+    """Answer to Reserve. `expires_ns` is 0 when nothing is held; `capacity_left` matters for NO_CAPACITY."""
+
+    status: int
+    reservation: str
+    created_ns: int
+    expires_ns: int
+    lines: tuple[HeldLine, ...]
+    capacity_left: int = 0
+    repeated: bool = False
+
+
+class ReservationLine(NamedTuple):
+    """One line of a reservation: units granted, and how many of them are fulfilled and released."""
+
+    sku: str
+    quantity: int
+    fulfilled: int
+    released: int
+
+
+class ReservationView(NamedTuple):
+    """A reservation as it stands."""
+
+    reservation: str
+    serial: int
+    state: int
+    channel: str
+    order: str
+    created_ns: int
+    updated_ns: int
+    expires_ns: int
+    lines: tuple[ReservationLine, ...]
+
+
+class TransitionResult(NamedTuple):
+    """Answer to commit, extend, release, fulfil: the outcome and the units it moved; the view is of now."""
+
+    status: int
+    lines: Lines
+    view: ReservationView | None = None
+    repeated: bool = False
+
+
+class Shortage(NamedTuple):
+    """More is promised than is there: `missing` units; the newest reservations at risk, and how many in all."""
+
+    sku: str
+    missing: int
+    reservations: tuple[str, ...]
+    at_risk: int
+
+
+class MovementResult(NamedTuple):
+    """Answer to a movement. `on_hand` is the SKU's after it; `reason` is set for REJECTED."""
+
+    status: int
+    sku: str
+    on_hand: int
+    reason: str = ""
+    detail: str = ""
+    shortage: Shortage | None = None
+
+
+class CountLine(NamedTuple):
+    """One counted SKU: on_hand before and after (drift = after - before)."""
+
+    sku: str
+    counted: int
+    before: int
+    after: int
+
+
+class CountResult(NamedTuple):
+    """Answer to SetCount."""
+
+    status: int
+    lines: tuple[CountLine, ...]
+    shortages: tuple[Shortage, ...] = ()
+    repeated: bool = False
+
+
+class Done(NamedTuple):
+    """Answer to a setting that was taken over."""
+
+    repeated: bool = False
+
+
+class Quota(NamedTuple):
+    """Units still ring-fenced for a channel, and how many of the SKU its reservations hold."""
+
+    channel: str
+    quota: int
+    reserved: int
+
+
+class StockView(NamedTuple):
+    """Every component of one SKU at one location, in base units."""
+
+    sku: str
+    on_hand: int
+    unsellable: tuple[tuple[str, int], ...]
+    held: int
+    committed: int
+    safety_stock: int
+    quotas: tuple[Quota, ...]
+    available: int
+
+
+class StockPage(NamedTuple):
+    """A page of stock; `next_start` is 0 at the end."""
+
+    rows: tuple[StockView, ...]
+    next_start: int = 0
+
+
+class ReservationPage(NamedTuple):
+    """A page of reservations; `next_after` is 0 at the end."""
+
+    rows: tuple[ReservationView, ...]
+    next_after: int = 0
+
+
+Result = (
+    Rejected
+    | ReserveResult
+    | TransitionResult
+    | MovementResult
+    | CountResult
+    | Done
+    | StockPage
+    | ReservationPage
+)

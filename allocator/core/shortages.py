@@ -1,0 +1,59 @@
+"""Shortages: when a physical fact leaves less than is promised, which reservations are at risk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allocator.core.events import ShortageFound
+from allocator.core.limits import AT_RISK_MAX
+from allocator.core.results import Shortage, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from allocator.core.ledger import StockLedger
+    from allocator.core.reservations import Reservation
+
+
+def shortage_after(  # noqa: PLR0913  # one change, told by its parts
+    ledger: StockLedger, sku: str, now_ns: int, *, gained: int, served: int = 0, served_id: str = ""
+) -> ShortageFound | None:
+    """The shortage of `sku` once its sellable stock has changed by `gained` units, if that lowered it too far.
+
+    `served` units of reservation `served_id` leave with the same movement and are not promised any more.
+    """
+    i = ledger.stock.index.get(sku)
+    missing = 0 if i is None else ledger.stock.missing(i) - gained - served
+    if gained >= 0 or missing <= 0:
+        return None
+    named: list[str] = []
+    covered = 0
+    for reservation in _newest_first(ledger, sku):
+        if covered >= missing or len(named) == AT_RISK_MAX:
+            break
+        units = reservation.open_of(sku) - (served if reservation.id == served_id else 0)
+        if units > 0:
+            named.append(reservation.id)
+            covered += units
+    return ShortageFound(now_ns, sku, missing, tuple(named), _holders(ledger, sku, served, served_id))
+
+
+def as_result(event: ShortageFound) -> Shortage:
+    """The shortage as it is told to the caller."""
+    return Shortage(event.sku, event.missing, event.reservations, event.at_risk)
+
+
+def _newest_first(ledger: StockLedger, sku: str) -> Iterator[Reservation]:
+    """Live reservations of `sku`, held before committed, newest first."""
+    book = ledger.reservations
+    for state in (State.HELD, State.COMMITTED):
+        for key in reversed(book.by_sku.get(sku, {})):
+            if book.by_id[key].state == state:
+                yield book.by_id[key]
+
+
+def _holders(ledger: StockLedger, sku: str, served: int, served_id: str) -> int:
+    count = len(ledger.reservations.by_sku.get(sku, ()))
+    if served and ledger.reservations.by_id[served_id].open_of(sku) == served:
+        return count - 1
+    return count

@@ -1,0 +1,106 @@
+"""The ledger's state as plain values and back. Everything derived (indexes, expiry queue) is rebuilt."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from allocator.core import codec
+from allocator.core.commands import Capacity
+from allocator.core.errors import BrokenInvariantError
+from allocator.core.limits import LedgerLimits
+from allocator.core.movements import SequenceWindow
+from allocator.core.reservations import Reservation
+from allocator.core.stock import COLUMNS, StockColumns
+
+if TYPE_CHECKING:
+    from allocator.core.ledger import StockLedger
+
+FORMAT: Final = 1
+"""Format of the snapshot; a build reads its own and says so otherwise."""
+
+
+def dump(ledger: StockLedger) -> dict[str, Any]:
+    """The state as values msgpack knows."""
+    return {
+        "format": FORMAT,
+        "location": ledger.location,
+        "limits": ledger.limits,
+        "version": ledger.version,
+        "clock_ns": ledger.clock_ns,
+        "accepting": ledger.accepting,
+        "skus": ledger.stock.skus,
+        "columns": [getattr(ledger.stock, name).tobytes() for name in COLUMNS],
+        "quotas": ledger.quotas.by_sku,
+        "dispositions": ledger.dispositions,
+        "capacity": (ledger.capacity.plan, list(ledger.capacity.used.items())),
+        "reservations": [reservation.as_row() for reservation in ledger.reservations.by_id.values()],
+        "closed": list(ledger.reservations.closed),
+        "serial": ledger.reservations.serial,
+        "requests": [codec.tagged(event) for event in ledger.requests.by_id.values()],
+        "movements": _dump_movements(ledger),
+    }
+
+
+def load(cls: type[StockLedger], state: dict[str, Any]) -> StockLedger:
+    """The ledger that `dump` described."""
+    if state.get("format") != FORMAT:
+        message = f"snapshot format {state.get('format')!r} is not known; this build reads format {FORMAT}"
+        raise BrokenInvariantError(message)
+    ledger = cls(state["location"], LedgerLimits(*state["limits"]))
+    ledger.version = state["version"]
+    ledger.clock_ns = state["clock_ns"]
+    ledger.accepting = state["accepting"]
+    ledger.stock = StockColumns(state["skus"])
+    for name, data in zip(COLUMNS, state["columns"], strict=True):
+        ledger.stock.load(name, data)
+    ledger.quotas.by_sku = {i: {k: list(q) for k, q in entry.items()} for i, entry in state["quotas"].items()}
+    ledger.dispositions = state["dispositions"]
+    _load_reservations(ledger, state)
+    _load_capacity(ledger, *state["capacity"])
+    for array in state["requests"]:
+        event = codec.untagged(array)
+        ledger.requests.by_id[event.command[0]] = event
+        ledger.requests.order.append((event.at_ns, event.command[0]))
+    _load_movements(ledger, state["movements"])
+    return ledger
+
+
+def _load_reservations(ledger: StockLedger, state: dict[str, Any]) -> None:
+    book = ledger.reservations
+    for row in state["reservations"]:
+        *columns, done = row
+        copied = {sku: list(pair) for sku, pair in done.items()} if done is not None else None
+        book.add(Reservation(*columns, copied))
+    book.closed = deque(state["closed"])
+    book.serial = state["serial"]
+
+
+def _load_capacity(ledger: StockLedger, plan: tuple[Any, ...] | None, used: list[tuple[int, int]]) -> None:
+    if plan is not None:
+        ledger.capacity.plan = Capacity(*plan)
+        ledger.capacity.limits = dict(ledger.capacity.plan.overrides)
+        ledger.capacity.used = dict(used)
+
+
+def _dump_movements(ledger: StockLedger) -> dict[str, Any]:
+    log = ledger.movements
+    return {
+        "ids": list(log.id_order),
+        "sequences": [(source, window.floor, list(window.seen)) for source, window in log.sequences.items()],
+        "recent": log.recent,
+        "recent_order": list(log.recent_order),
+        "watermarks": log.watermarks,
+        "floor": (log.floor_ns, log.floor_version),
+    }
+
+
+def _load_movements(ledger: StockLedger, state: dict[str, Any]) -> None:
+    log = ledger.movements
+    log.id_order = deque(state["ids"])
+    log.ids = {key for _, key in log.id_order}
+    log.sequences = {source: SequenceWindow(floor, seen) for source, floor, seen in state["sequences"]}
+    log.recent = {sku: list(deltas) for sku, deltas in state["recent"].items()}
+    log.recent_order = deque(state["recent_order"])
+    log.watermarks = state["watermarks"]
+    log.floor_ns, log.floor_version = state["floor"]
