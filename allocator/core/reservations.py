@@ -156,17 +156,18 @@ class ReservationBook:
         """Take in a new or restored reservation."""
         key = reservation.id
         self.by_id[key] = reservation
-        if not reservation.live:
+        state = reservation.state
+        if state > State.COMMITTED:
             return
         self.live_count += 1
         by_sku = self.by_sku
-        for sku, _ in reservation.open_lines():
+        for sku, _ in reservation.lines if reservation.done is None else reservation.open_lines():
             holders = by_sku.get(sku)
             if holders is None:
                 by_sku[sku] = {key: None}
             else:
                 holders[key] = None
-        if reservation.state == State.HELD:
+        if state == State.HELD:
             self.await_expiry(reservation)
 
     def await_expiry(self, reservation: Reservation) -> None:

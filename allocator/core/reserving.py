@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from allocator.core.ledger import Decision, StockLedger
 
 RESERVE_KIND = KIND[Reserve]
+_POLICIES = (Policy.ALL_OR_NOTHING.value, Policy.PARTIAL.value)
+# Plain ints: an attribute of an enum class costs as much as a whole dictionary look-up on this path.
+_HELD, _HELD_STATE = ReserveStatus.HELD.value, State.HELD.value
 
 
 def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:
@@ -36,29 +39,33 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:
     granted = _grant(command.policy, lines, lefts)
     if not granted:
         return _refuse(command, now_ns, ReserveStatus.INSUFFICIENT_STOCK, lines, lefts)
-    capacity_left = ledger.capacity.left(command.pick_at_ns or now_ns)
+    capacity_left = ledger.capacity.left(command.pick_at_ns or now_ns) if ledger.capacity.plan else None
     if capacity_left is not None and ledger.capacity.cost(sum(q for _, q in granted)) > capacity_left:
         return _refuse(command, now_ns, ReserveStatus.NO_CAPACITY, lines, lefts, max(0, capacity_left))
-    event = Reserved(now_ns, command, () if granted is lines else granted)
-    return reserve_result(event), (event,)
+    if granted is not lines:
+        event = Reserved(now_ns, command, granted)
+        return reserve_result(event), (event,)
+    held = tuple([HeldLine(sku, quantity, quantity, 0) for sku, quantity in lines])
+    result = ReserveResult(_HELD, command.reservation, now_ns, now_ns + command.ttl_ns, held)
+    return result, (Reserved(now_ns, command),)
 
 
 def apply(ledger: StockLedger, event: Reserved) -> None:
     """Hold the granted units."""
     at_ns, command, granted = event
     lines = granted or (merge_lines(command.lines) if len(command.lines) > 1 else command.lines)
-    book, stock = ledger.reservations, ledger.stock
+    book, index, held, quotas = ledger.reservations, ledger.stock.index, ledger.stock.held, ledger.quotas
     for sku, quantity in lines:
-        i = stock.index[sku]
-        stock.held[i] += quantity
+        i = index[sku]
+        held[i] += quantity
         ledger.touch(i)
-        if ledger.quotas.by_sku:
-            ledger.quotas.reserve(i, command.channel, quantity)
+        if quotas.by_sku:
+            quotas.reserve(i, command.channel, quantity)
     book.serial += 1
     reservation = Reservation(
         command.reservation,
         book.serial,
-        State.HELD,
+        _HELD_STATE,
         lines,
         command.channel,
         command.order,
@@ -68,7 +75,8 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
         command.pick_at_ns or at_ns,
     )
     book.add(reservation)
-    ledger.capacity.book(reservation)
+    if ledger.capacity.plan is not None:
+        ledger.capacity.book(reservation)
 
 
 def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | None:
@@ -77,7 +85,7 @@ def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | 
         return problem
     if lines is not command.lines and (problem := check_lines(lines)) is not None:
         return problem._replace(field="lines", detail=f"lines of one SKU add up to too much: {problem.detail}")
-    if command.policy not in (Policy.ALL_OR_NOTHING, Policy.PARTIAL):
+    if command.policy not in _POLICIES:
         return invalid("policy", f"{command.policy}; ALL_OR_NOTHING or PARTIAL are allowed")
     most = ledger.limits.reservations_max
     if ledger.reservations.live_count >= most:
@@ -89,10 +97,10 @@ def _lefts(ledger: StockLedger, channel: str, lines: Lines) -> list[int] | Rejec
     """What the channel may take of each line's SKU, possibly negative."""
     stock, quotas = ledger.stock, ledger.quotas
     lefts = []
-    for n, (sku, _) in enumerate(lines):
+    for sku, _ in lines:
         i = stock.index.get(sku)
         if i is None:
-            return Rejected(Reason.SKU_UNKNOWN, f"lines[{n}].sku", f"SKU {sku!r} was never stocked here")
+            return Rejected(Reason.SKU_UNKNOWN, f"lines[{len(lefts)}].sku", f"SKU {sku!r} was never stocked here")
         left = stock.free(i)
         if quotas.by_sku:
             left -= quotas.unused_by_others(i, channel)
@@ -102,7 +110,10 @@ def _lefts(ledger: StockLedger, channel: str, lines: Lines) -> list[int] | Rejec
 
 def _grant(policy: int, lines: Lines, lefts: list[int]) -> Lines:
     """The lines to hold: `lines` itself when all fit, nothing when the policy does not allow less."""
-    if all(left >= quantity for (_, quantity), left in zip(lines, lefts, strict=True)):
+    for (_, quantity), left in zip(lines, lefts, strict=True):
+        if left < quantity:
+            break
+    else:
         return lines
     if policy == Policy.ALL_OR_NOTHING:
         return ()
