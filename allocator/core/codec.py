@@ -13,6 +13,7 @@ import msgpack
 from allocator.core import commands as c
 from allocator.core import events as e
 from allocator.core import results as r
+from allocator.core.network import types as n
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +34,7 @@ KIND: dict[type, int] = {
     c.ListStock: 21,
     c.GetReservation: 22,
     c.ListReservations: 23,
+    c.Summarise: 24,
     e.Reserved: 40,
     e.Refused: 41,
     e.Committed: 42,
@@ -53,6 +55,17 @@ KIND: dict[type, int] = {
     r.Done: 75,
     r.StockPage: 76,
     r.ReservationPage: 77,
+    r.LedgerSummary: 78,
+    n.CreateLocation: 100,
+    n.UpdateLocation: 101,
+    n.DeleteLocation: 102,
+    n.CreateGroup: 103,
+    n.UpdateGroup: 104,
+    n.DeleteGroup: 105,
+    n.LoadNetwork: 106,
+    n.Place: 107,
+    n.NetworkChanged: 120,
+    n.NetworkDone: 121,
 }
 """Tag of each type on the wire. Never reused: a removed type's number stays vacant."""
 
@@ -101,10 +114,19 @@ _COMMANDS: dict[type, Decoder] = {
         c.ListStock,
         c.GetReservation,
         c.ListReservations,
+        c.Summarise,
+        n.DeleteLocation,
+        n.DeleteGroup,
+        n.Place,
     )
 } | {
     c.SetStockPolicy: _nested(c.SetStockPolicy, lines=_each(_plain(c.PolicyLine))),
     c.Configure: _nested(c.Configure, capacity=_optional(_plain(c.Capacity))),
+    n.CreateLocation: _nested(n.CreateLocation, location=_plain(n.Location)),
+    n.UpdateLocation: _nested(n.UpdateLocation, location=_plain(n.Location)),
+    n.CreateGroup: _nested(n.CreateGroup, group=_plain(n.Group)),
+    n.UpdateGroup: _nested(n.UpdateGroup, group=_plain(n.Group)),
+    n.LoadNetwork: _nested(n.LoadNetwork, locations=_each(_plain(n.Location)), groups=_each(_plain(n.Group))),
 }
 
 _SHORTAGE = _plain(r.Shortage)
@@ -117,7 +139,9 @@ _RESULTS: dict[type, Decoder] = {
     r.TransitionResult: _nested(r.TransitionResult, view=_optional(_VIEW)),
     r.MovementResult: _nested(r.MovementResult, shortage=_optional(_SHORTAGE)),
     r.CountResult: _nested(r.CountResult, lines=_each(_plain(r.CountLine)), shortages=_each(_SHORTAGE)),
-    r.Done: _plain(r.Done),
+    r.Done: _nested(r.Done, shortages=_each(_SHORTAGE)),
+    r.LedgerSummary: _plain(r.LedgerSummary),
+    n.NetworkDone: _plain(n.NetworkDone),
     r.StockPage: _nested(r.StockPage, rows=_each(_STOCK)),
     r.ReservationPage: _nested(r.ReservationPage, rows=_each(_VIEW)),
 }
@@ -138,6 +162,11 @@ def _refused(fields: Sequence[Any]) -> e.Refused:
     return e.Refused(at_ns, _COMMANDS[cls](command), kind, _RESULTS[_RESULT_OF[cls]](result))
 
 
+def _network_changed(fields: Sequence[Any]) -> n.NetworkChanged:
+    at_ns, command, kind = fields
+    return n.NetworkChanged(at_ns, _COMMANDS[_CLASS[kind]](command), kind)
+
+
 _EVENTS: dict[type, Decoder] = {
     e.Reserved: _nested(e.Reserved, command=_COMMANDS[c.Reserve]),
     e.Refused: _refused,
@@ -151,6 +180,7 @@ _EVENTS: dict[type, Decoder] = {
     e.PolicySet: _nested(e.PolicySet, command=_COMMANDS[c.SetStockPolicy]),
     e.Configured: _nested(e.Configured, command=_COMMANDS[c.Configure]),
     e.ShortageFound: _plain(e.ShortageFound),
+    n.NetworkChanged: _network_changed,
 }
 
 _CLASS: dict[int, type] = {kind: cls for cls, kind in KIND.items()}
@@ -205,3 +235,17 @@ def pack_events(events: Iterable[e.Event]) -> bytes:
 def unpack_events(data: bytes) -> list[e.Event]:
     """The events in `data`, in order."""
     return [untagged(array) for array in unpack(data)]
+
+
+Record = tuple["e.Event", str, str]
+"""An event with the correlation id and the W3C traceparent of the call that caused it ("" when none did)."""
+
+
+def pack_batch(records: Iterable[Record]) -> bytes:
+    """One journal entry: the events of a batch, in order, with the call behind each."""
+    return pack([(tagged(event), correlation_id, traceparent) for event, correlation_id, traceparent in records])
+
+
+def unpack_batch(data: bytes) -> list[Record]:
+    """The records of a journal entry."""
+    return [(untagged(array), correlation_id, traceparent) for array, correlation_id, traceparent in unpack(data)]

@@ -210,7 +210,11 @@ class ListReservations(NamedTuple):
     order: str = ""
 
 
-Query = GetStock | ListStock | GetReservation | ListReservations
+class Summarise(NamedTuple):
+    """The location at a glance."""
+
+
+Query = GetStock | ListStock | GetReservation | ListReservations | Summarise
 Command = Write | Movement | Query
 
 

@@ -23,12 +23,13 @@ from allocator.core.stock import StockColumns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from allocator.core.results import Rejected, ReservationPage, Result, StockPage
+    from allocator.core.results import LedgerSummary, Rejected, ReservationPage, Result, StockPage
 
+    Answer = StockPage | ReservationPage | LedgerSummary | Rejected
     Decision = tuple[Result, tuple[e.Event, ...]]
     Decider = Callable[["StockLedger", Any, int], Decision]
     Applier = Callable[["StockLedger", Any], None]
-    Answerer = Callable[["StockLedger", Any], "StockPage | ReservationPage | Rejected"]
+    Answerer = Callable[["StockLedger", Any], "Answer"]
 
 _DECIDERS: dict[type, Decider] = {
     c.Reserve: reserving.decide,
@@ -63,6 +64,7 @@ _QUERIES: dict[type, Answerer] = {
     c.ListStock: queries.list_stock,
     c.GetReservation: queries.get_reservation,
     c.ListReservations: queries.list_reservations,
+    c.Summarise: queries.summarise,
 }
 
 
@@ -147,7 +149,7 @@ class StockLedger:
         if self.close_batch() != version:
             raise invariants.version_gap(self, version)
 
-    def query(self, query: c.Query) -> StockPage | ReservationPage | Rejected:
+    def query(self, query: c.Query) -> Answer:
         """Answer a question; changes nothing."""
         return _QUERIES[type(query)](self, query)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from allocator.core.results import (
+    LedgerSummary,
     Quota,
     Reason,
     Rejected,
@@ -15,7 +18,7 @@ from allocator.core.results import (
 )
 
 if TYPE_CHECKING:
-    from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock
+    from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock, Summarise
     from allocator.core.ledger import StockLedger
 
 
@@ -56,6 +59,13 @@ def list_reservations(ledger: StockLedger, query: ListReservations) -> Reservati
     found = list(islice(matches, query.limit + 1))
     page = found[: query.limit]
     return ReservationPage(tuple(r.view() for r in page), page[-1].serial if len(found) > len(page) else 0)
+
+
+def summarise(ledger: StockLedger, query: Summarise) -> LedgerSummary:  # noqa: ARG001  # one shape for all
+    """The location at a glance."""
+    stocked = int(np.count_nonzero(ledger.stock.column("on_hand")))
+    live = ledger.reservations.live_count
+    return LedgerSummary(ledger.version, len(ledger.stock), stocked, live, ledger.accepting)
 
 
 def _stock_view(ledger: StockLedger, i: int) -> StockView:

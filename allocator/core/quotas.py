@@ -41,7 +41,5 @@ class QuotaBook:
 
     def replace(self, i: int, quotas: dict[str, tuple[int, int]]) -> None:
         """Replace all quotas of SKU `i` by channel -> (quota, reserved)."""
-        if quotas:
+        if quotas or i in self.by_sku:  # an emptied entry stays, so that readers are told it is empty
             self.by_sku[i] = {channel: list(pair) for channel, pair in quotas.items()}
-        else:
-            self.by_sku.pop(i, None)

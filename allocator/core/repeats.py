@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allocator.core import events as e
 from allocator.core.commands import Policy, Reserve, merge_lines
@@ -25,14 +25,18 @@ if TYPE_CHECKING:
 
 def answer_again(command: Write, first: e.Remembered) -> Result:
     """The answer to a `command` whose request id `first` has answered before."""
-    if type(first.command) is not type(command):
-        return _reused(command, "method", type(first.command).__name__, type(command).__name__)
-    if first.command != command:
-        before, now, name = next(
-            pair for pair in zip(first.command, command, command._fields, strict=True) if pair[0] != pair[1]
-        )
-        return _reused(command, name, before, now)
-    return first_result(first)
+    return differing_field(command, first.command) or first_result(first)
+
+
+def differing_field(command: Any, first: Any) -> Rejected | None:  # noqa: ANN401  # any writing commands
+    """An error naming the first field in which `command` differs from the `first` one with its request id."""
+    if type(first) is not type(command):
+        return _reused(command, "method", type(first).__name__, type(command).__name__)
+    if first == command:
+        return None
+    pairs = zip(first, command, command._fields, strict=True)
+    before, now, name = next(pair for pair in pairs if pair[0] != pair[1])
+    return _reused(command, name, before, now)
 
 
 def first_result(event: e.Remembered) -> Result:
@@ -84,8 +88,9 @@ def _held_line(sku: str, asked: int, held: int) -> HeldLine:
     return HeldLine(sku, asked, held, 0 if held == asked else held)
 
 
-def _reused(command: Write, field: str, before: object, now: object) -> Rejected:
-    detail = f"request_id {command.request_id!r} was used before with other content: {field} was {_short(before)}, now {_short(now)}"
+def _reused(command: Any, field: str, before: object, now: object) -> Rejected:  # noqa: ANN401  # any writing command
+    change = f"{field} was {_short(before)}, now {_short(now)}"
+    detail = f"request_id {command.request_id!r} was used before with other content: {change}"
     return Rejected(Reason.REQUEST_ID_REUSED, field, detail)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from allocator.core.events import Remembered
     from allocator.core.limits import LedgerLimits
 
 
@@ -18,10 +17,10 @@ class RequestTable:
     def __init__(self, limits: LedgerLimits) -> None:
         self._max = limits.requests_max
         self._age_ns = limits.requests_age_ns
-        self.by_id: dict[str, Remembered] = {}
+        self.by_id: dict[str, Any] = {}
         self.order: deque[tuple[int, str]] = deque()
 
-    def remember(self, request_id: str, event: Remembered) -> None:
+    def remember(self, request_id: str, event: Any) -> None:  # noqa: ANN401  # a stock or network event
         """Remember `event` as the answer to `request_id`."""
         at_ns = event[0]
         order = self.order

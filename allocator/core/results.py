@@ -70,6 +70,10 @@ class Reason(IntEnum):
     LOCATION_UNKNOWN = 6
     RECOVERING = 7
     JOURNAL_DAMAGED = 8
+    EXISTS = 9
+    GROUP_UNKNOWN = 10
+    IN_USE = 11
+    INTERNAL = 12
 
 
 class Rejected(NamedTuple):
@@ -175,9 +179,10 @@ class CountResult(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Answer to a setting that was taken over."""
+    """Answer to a setting that was taken over; a disposition move may have left a shortage."""
 
     repeated: bool = False
+    shortages: tuple[Shortage, ...] = ()
 
 
 class Quota(NamedTuple):
@@ -215,6 +220,16 @@ class ReservationPage(NamedTuple):
     next_after: int = 0
 
 
+class LedgerSummary(NamedTuple):
+    """A location at a glance: SKUs known, SKUs with units on hand, live reservations, and its settings."""
+
+    version: int
+    skus: int
+    stocked: int
+    live: int
+    accepting: bool
+
+
 Result = (
     Rejected
     | ReserveResult
@@ -224,4 +239,5 @@ Result = (
     | Done
     | StockPage
     | ReservationPage
+    | LedgerSummary
 )

@@ -10,7 +10,7 @@ from allocator.core.events import Configured, PolicySet
 from allocator.core.limits import LINES_MAX, NS_PER_S, QUANTITY_MAX, QUOTAS_PER_SKU_MAX
 from allocator.core.moving import shift_disposition, unsellable_gain
 from allocator.core.results import Done, Reason, Rejected
-from allocator.core.shortages import shortage_after
+from allocator.core.shortages import as_result, shortage_after
 
 if TYPE_CHECKING:
     from allocator.core.ledger import Decision, StockLedger
@@ -29,7 +29,8 @@ def decide_policy(ledger: StockLedger, command: SetStockPolicy, now_ns: int) -> 
         for line in command.lines
         if line.moves
     )
-    return Done(), (PolicySet(now_ns, command), *(event for event in found if event is not None))
+    shortages = tuple(event for event in found if event is not None)
+    return Done(shortages=tuple(map(as_result, shortages))), (PolicySet(now_ns, command), *shortages)
 
 
 def apply_policy(ledger: StockLedger, event: PolicySet) -> None:

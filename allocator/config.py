@@ -1,0 +1,176 @@
+"""Settings: one TOML file plus environment variables, validated at start."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from allocator.core.errors import AllocatorError
+from allocator.core.limits import LedgerLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SettingsError(AllocatorError):
+    """The settings cannot be used; the message names the file, the setting and what was expected."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    """Where callers reach the service, and how much it takes on at once."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; loopback unless you say otherwise")
+    port: int = Field(50051, ge=0, le=65535, description="TCP port, shared by all gateway processes; 0 picks a free one")
+    gateways: int = Field(1, ge=1, le=64, description="gateway processes sharing the port")
+    queue_max: int = Field(20_000, ge=1, description="commands waiting per actor and gateway; more get RESOURCE_EXHAUSTED")
+    batch_max: int = Field(1_024, ge=1, le=100_000, description="commands in one call to an actor")
+    in_flight_max: int = Field(2, ge=1, le=16, description="calls to one actor under way at once, per gateway")
+    deadline_s: float = Field(10, gt=0, le=300, description="deadline of a call that comes without one, seconds")
+    drain_s: float = Field(20, gt=0, le=600, description="how long SIGTERM waits for accepted calls, seconds")
+    message_mb: int = Field(16, ge=1, le=256, description="largest request or response, MiB")
+    streams_max: int = Field(1_000, ge=1, description="watch and query streams open at once, per gateway")
+
+
+class JournalSettings(_Section):
+    """Where the journal lives."""
+
+    url: str = Field("", description="empty: SQLite files under data_dir/journal; or postgresql+psycopg://...")
+    schema_name: str = Field("allocator", description="PostgreSQL schema")
+    snapshot_mb: float = Field(16, gt=0, description="least size of the tail that makes a snapshot worth while, MiB")
+
+
+class RuntimeSettings(_Section):
+    """How locations are spread over processes."""
+
+    actors: int = Field(0, ge=0, le=10_000, description="pack all locations into this many actors; 0: one each, up to actors_max")
+    actors_max: int = Field(0, ge=0, le=10_000, description="most actors; 0: 4 per core, at least 16")
+    ray_address: str = Field("", description="Ray cluster to join; empty: a local one of our own")
+    ray_port: int = Field(0, ge=0, le=65535, description="port of the local Ray head; 0 picks a free one")
+    object_store_mb: int = Field(100, ge=80, description="Ray object store, MiB; hardly used")
+    boot_timeout_s: float = Field(120, gt=0, description="how long actors and gateways may take to come up, seconds")
+
+
+class LimitSettings(_Section):
+    """Bounds of one location's tables (see docs/limits)."""
+
+    skus_max: int = Field(LedgerLimits().skus_max, ge=1, description="SKUs a location may stock")
+    reservations_max: int = Field(LedgerLimits().reservations_max, ge=1, description="live reservations of a location")
+    requests_max: int = Field(LedgerLimits().requests_max, ge=1, description="request ids remembered per location")
+    requests_age_s: float = Field(86_400, gt=0, description="how long a request id is remembered, seconds")
+    closed_max: int = Field(LedgerLimits().closed_max, ge=1, description="ended reservations that can be looked up")
+    closed_age_s: float = Field(86_400, gt=0, description="how long an ended reservation can be looked up, seconds")
+    movements_max: int = Field(LedgerLimits().movements_max, ge=1, description="movements kept to put on top of a count")
+    movement_ids_max: int = Field(LedgerLimits().movement_ids_max, ge=1, description="movement ids remembered")
+    movements_age_s: float = Field(7 * 86_400, gt=0, description="how long both are kept, seconds")
+
+    def ledger_limits(self) -> LedgerLimits:
+        """The bounds as the core takes them."""
+        values = self.model_dump()
+        ages = {f"{name[:-2]}_ns": int(value * 1e9) for name, value in values.items() if name.endswith("_s")}
+        return LedgerLimits(**{name: value for name, value in values.items() if not name.endswith("_s")}, **ages)
+
+
+class LogSettings(_Section):
+    """What is logged and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable on a terminal, else JSON")
+
+
+class AdapterSettings(BaseModel):
+    """One adapter to run: its kind is the entry point's name, the other keys are its own settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field(description="name of the entry point (allocator.sources or allocator.erp)")
+    name: str = Field(description="unique name; also the cursor's name for an ERP target")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The adapter's own settings."""
+        return dict(self.model_extra or {})
+
+
+class Settings(BaseSettings):
+    """All settings. Environment variables win over the file: ALLOCATOR_SERVER__PORT=6000 sets [server] port."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ALLOCATOR_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    data_dir: Path = Field(Path("data"), description="journal, logs and Ray's temporary files")
+    network_file: Path | None = Field(None, description="YAML file of locations and groups, loaded at start")
+    server: ServerSettings = ServerSettings()
+    journal: JournalSettings = JournalSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
+    sources: list[AdapterSettings] = Field(default_factory=list, description="movement sources to run")
+    erps: list[AdapterSettings] = Field(default_factory=list, description="ERP targets to run")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the hook's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the hook's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return env_settings, init_settings
+
+    @property
+    def journal_url(self) -> str:
+        """The journal's address with its default filled in."""
+        return self.journal.url or str((self.data_dir / "journal").absolute())
+
+
+_ENVIRONMENT_ONLY = frozenset({"ALLOCATOR_ADDRESS", "ALLOCATOR_TEST_POSTGRES", "ALLOCATOR_SETTINGS"})
+
+
+def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings file, if any, and apply `overrides` (nested, by section) over file and environment.
+
+    Relative paths in the file are relative to the file's folder.
+
+    Raises:
+        SettingsError: naming file, setting and what was expected.
+    """
+    values = _read(path) if path is not None else {}
+    try:
+        settings = Settings(**values)
+        return settings if not overrides else Settings.model_validate(_merged(settings.model_dump(), overrides))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"settings {path or 'from the environment'}: {problems}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"settings file {path} cannot be read: {os.strerror(error.errno or 0)}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"settings file {path} is not TOML: {error}") from None
+    for name in ("data_dir", "network_file"):
+        if isinstance(values.get(name), str):
+            values[name] = path.parent / values[name]
+    return values
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in over.items():
+        inner = merged.get(name)
+        merged[name] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged

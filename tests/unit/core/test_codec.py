@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import operator
+from functools import reduce
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allocator.core import commands, events, results
+from allocator.core.codec import (
+    decode_command,
+    decode_result,
+    encode_command,
+    encode_result,
+    pack_events,
+    unpack_events,
+)
+from allocator.core.commands import Movement, MovementType, PolicyLine, SetStockPolicy
+from allocator.core.events import Refused
+from tests.unit.core.helpers import NOW, do_with_events, ledger_with, partial, reserve
+
+texts = st.text(max_size=8)
+integers = st.integers(-(2**62), 2**62)
+lines = st.lists(st.tuples(texts, integers), max_size=3).map(tuple)
+st.register_type_strategy(str, texts)
+st.register_type_strategy(int, integers)
+
+
+def of_any(union: Any) -> st.SearchStrategy[Any]:
+    """Make values of every member of a union of named tuples, with random fields of their types."""
+    return st.one_of([st.from_type(member) for member in get_args(union)])
+
+
+plain_events = of_any(
+    reduce(operator.or_, [member for member in get_args(events.Event) if member is not Refused])
+)
+
+
+@given(of_any(commands.Command))
+def test_every_command_survives_the_wire(command: Any) -> None:
+    """Same type, same fields, and tuples stay tuples."""
+    decoded = decode_command(encode_command(command))
+    assert (type(decoded), decoded) == (type(command), command)
+    hash(decoded)
+
+
+@given(of_any(results.Result))
+def test_every_result_survives_the_wire(result: Any) -> None:
+    """Same type, same fields, at every depth."""
+    decoded = decode_result(encode_result(result))
+    assert (type(decoded), decoded, repr(decoded)) == (type(result), result, repr(result))
+
+
+@given(st.lists(plain_events, max_size=4))
+def test_every_event_survives_the_journal(batch: list[Any]) -> None:
+    """A batch comes back as it was written, in order."""
+    unpacked = unpack_events(pack_events(batch))
+    assert [(type(event), event) for event in unpacked] == [(type(event), event) for event in batch]
+    assert repr(list(unpacked)) == repr(batch)
+
+
+@pytest.mark.parametrize("command", [reserve("q1", apple=9), partial("q1", fig=9)])
+def test_a_remembered_refusal_survives_the_journal(command: Any) -> None:
+    """The refused command and its answer come back with their types, to answer the repeat."""
+    ledger = ledger_with({"apple": 1, "fig": 1})
+    ledger.execute(reserve("q0", fig=1), NOW)
+    _, batch = do_with_events(ledger, command)
+    (event,) = unpack_events(pack_events(batch))
+    assert (event, type(event.command), type(event.result)) == (batch[0], type(command), results.ReserveResult)
+    assert repr(event) == repr(batch[0])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Movement("till ✓", "m/1:ü", 2**63 - 1, "sku-é", MovementType.ADJUSTMENT, -(10**9)),
+        SetStockPolicy("q1", (PolicyLine("apple"), PolicyLine("fig", 0, (), (("", "damaged", 1),)))),
+    ],
+)
+def test_odd_values_survive_the_wire(command: Any) -> None:
+    """Non-ASCII text, big numbers, and None apart from 0 and ()."""
+    assert decode_command(encode_command(command)) == command
+
+
+def test_packing_is_deterministic() -> None:
+    """The same events give the same bytes."""
+    _, batch = do_with_events(ledger_with({"apple": 5}), reserve("q1", apple=1))
+    assert pack_events(batch) == pack_events(unpack_events(pack_events(batch)))
+
+
+def test_no_events_are_a_batch_too() -> None:
+    """An empty batch is packed and unpacked like any other."""
+    assert list(unpack_events(pack_events([]))) == []
+
+

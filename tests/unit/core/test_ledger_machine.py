@@ -1,0 +1,362 @@
+"""Random lives of a location: the ledger against the slow reference, command by command, and against its own replay."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from allocator.core.codec import pack_events, unpack_events
+from allocator.core.commands import (
+    Capacity,
+    Commit,
+    Configure,
+    Extend,
+    Fulfil,
+    GetReservation,
+    GetStock,
+    ListReservations,
+    ListStock,
+    Measure,
+    Movement,
+    MovementType,
+    Policy,
+    PolicyLine,
+    Release,
+    Reserve,
+    SetCount,
+    SetStockPolicy,
+    Write,
+)
+from allocator.core.events import ShortageFound
+from allocator.core.ledger import StockLedger
+from allocator.core.limits import LedgerLimits
+from allocator.core.results import MovementResult, Rejected, State
+from tests.unit.core.helpers import EVERYTHING, HOUR, NOW, S
+from tests.unit.core.reference import ReferenceLedger
+
+SKUS = ("apple", "fig", "pear", "plum")
+CHANNELS = ("", "shop", "web")
+DISPOSITIONS = ("damaged", "returned")
+SMALL = LedgerLimits(
+    skus_max=3,
+    reservations_max=4,
+    requests_max=6,
+    requests_age_ns=90 * S,
+    closed_max=2,
+    closed_age_ns=60 * S,
+    movements_max=4,
+    movement_ids_max=3,
+    movements_age_ns=120 * S,
+    windows_max=512,
+)
+
+skus = st.sampled_from(SKUS)
+channels = st.sampled_from(CHANNELS)
+quantities = st.integers(1, 6)
+numbers = st.integers(0, 40)
+ttls = st.sampled_from((S, 5 * S, 30 * S, HOUR))
+agos = st.sampled_from((None, 0, 0, 1, 5, 60, 7200))
+some_lines = st.dictionaries(skus, quantities, min_size=1, max_size=3).map(lambda lines: tuple(lines.items()))
+no_or_some_lines = st.just(()) | st.dictionaries(skus, st.integers(1, 3), max_size=2).map(
+    lambda lines: tuple(lines.items())
+)
+policy_lines = st.builds(
+    PolicyLine,
+    sku=skus,
+    safety_stock=st.none() | st.integers(0, 3),
+    quotas=st.none()
+    | st.dictionaries(st.sampled_from(CHANNELS[1:]), st.integers(0, 5)).map(lambda quotas: tuple(quotas.items())),
+    moves=st.lists(
+        st.tuples(st.sampled_from(("", *DISPOSITIONS)), st.sampled_from(("", *DISPOSITIONS)), st.integers(1, 4)).filter(
+            lambda move: move[0] != move[1]
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+capacities = st.builds(
+    Capacity,
+    measure=st.sampled_from(Measure),
+    window_ns=st.sampled_from((60 * S, HOUR)),
+    limit=st.integers(0, 8),
+    overrides=st.dictionaries(st.sampled_from((NOW - NOW % HOUR, NOW - NOW % (60 * S))), st.integers(0, 8)).map(
+        lambda overrides: tuple(overrides.items())
+    ),
+)
+
+
+def without_prose(result: Any) -> tuple[type, Any]:
+    """Everything of a result but what only a human reads."""
+    prose = {"detail": ""} if isinstance(result, Rejected | MovementResult) else {}
+    return type(result), result._replace(**prose)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """One location, lived through twice."""
+
+    limits: ClassVar[LedgerLimits] = EVERYTHING
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = StockLedger("here", self.limits)
+        self.reference = ReferenceLedger(self.limits)
+        self.now_ns = NOW
+        self.batch: list[Any] = []
+        self.journal: list[bytes] = []
+        self.writes: list[Write] = []
+        self.movements: list[Movement] = []
+        self.reservations: list[str] = ["r-unknown"]
+        self.over: dict[str, int] = {}
+
+    # --- what is done
+
+    def do(self, command: Any) -> None:
+        """Let both do it and compare everything they say."""
+        result, events = self.live.execute(command, self.now_ns)
+        self.batch += events
+        assert without_prose(result) == without_prose(self.reference.execute(command, self.now_ns))
+        found = [event for event in events if isinstance(event, ShortageFound)]
+        assert [event[1:] for event in found] == [tuple(shortage) for shortage in self.reference.shortages]
+        self._check_promises({event.sku: event.missing for event in found})
+
+    def write(self, command: Write) -> None:
+        """Do a command under a new request id, and keep it for later repeats."""
+        self.writes.append(command)
+        self.do(command)
+
+    def tell(self, movement: Movement) -> None:
+        """Tell a movement, and keep it for later repeats."""
+        self.movements.append(movement)
+        self.do(movement)
+
+    def new_id(self) -> str:
+        """Give a request id not used so far."""
+        return f"q{len(self.writes)}"
+
+    def some_reservation(self, number: int) -> str:
+        """Choose among the reservations asked for lately."""
+        return self.reservations[-1 - number % min(8, len(self.reservations))]
+
+    def moment(self, ago_s: int | None) -> int:
+        """So long ago; 0 is the command's way of saying now."""
+        return 0 if ago_s is None else self.now_ns - ago_s * S
+
+    def _check_promises(self, told: dict[str, int]) -> None:
+        page: Any = self.live.query(ListStock(0, 100))
+        for row in page.rows:
+            over = row.held + row.committed - row.on_hand + sum(units for _, units in row.unsellable)
+            assert over <= max(0, self.over.get(row.sku, 0)) or told.get(row.sku) == over
+            self.over[row.sku] = over
+
+    # --- rules
+
+    @initialize(apples=quantities, pears=quantities)
+    def open_with_stock(self, apples: int, pears: int) -> None:
+        for sku, quantity in (("apple", 2 * apples), ("pear", pears)):
+            self.receive(sku, quantity)
+
+    def receive(self, sku: str, quantity: int) -> None:
+        self.tell(
+            Movement("erp", f"m{len(self.movements)}", 0, sku, MovementType.RECEIPT, quantity, occurred_ns=NOW - HOUR)
+        )
+
+    @rule(seconds=st.sampled_from((1, 1, 4, 5, 30, 60, 100, 3600, 10 * 24 * 3600)))
+    def wait(self, seconds: int) -> None:
+        self.now_ns += seconds * S
+
+    @rule(nanoseconds=st.sampled_from((1, 5 * S)))
+    def set_clock_back(self, nanoseconds: int) -> None:
+        self.now_ns -= nanoseconds
+
+    @rule(
+        lines=some_lines,
+        ttl_ns=ttls,
+        channel=channels,
+        policy=st.sampled_from(Policy),
+        order=st.sampled_from(("", "o1", "o2")),
+        pick_in=st.none() | st.sampled_from((0, 60 * S, HOUR)),
+    )
+    def reserve(self, lines: Any, ttl_ns: int, channel: str, policy: int, order: str, pick_in: int | None) -> None:
+        request_id = self.new_id()
+        pick_at_ns = 0 if pick_in is None else self.now_ns + pick_in
+        self.reservations.append(f"r-{request_id}")
+        self.write(Reserve(request_id, f"r-{request_id}", lines, ttl_ns, channel, policy, order, pick_at_ns))
+
+    @rule(number=numbers)
+    def commit(self, number: int) -> None:
+        self.write(Commit(self.new_id(), self.some_reservation(number)))
+
+    @rule(number=numbers, ttl_ns=ttls)
+    def extend(self, number: int, ttl_ns: int) -> None:
+        self.write(Extend(self.new_id(), self.some_reservation(number), ttl_ns))
+
+    @rule(number=numbers, lines=no_or_some_lines)
+    def release(self, number: int, lines: Any) -> None:
+        self.write(Release(self.new_id(), self.some_reservation(number), lines))
+
+    @rule(number=numbers, lines=no_or_some_lines)
+    def fulfil(self, number: int, lines: Any) -> None:
+        self.write(Fulfil(self.new_id(), self.some_reservation(number), lines))
+
+    @rule(
+        sku=skus,
+        kind=st.sampled_from([kind for kind in MovementType if kind != MovementType.DISPOSITION_CHANGE]),
+        quantity=quantities,
+        down=st.booleans(),
+        disposition=st.sampled_from(("", "", *DISPOSITIONS)),
+        ago_s=agos,
+        sequence=st.none() | st.integers(1, 8),
+        number=st.none() | numbers,
+    )
+    def move(
+        self,
+        sku: str,
+        kind: MovementType,
+        quantity: int,
+        down: bool,  # noqa: FBT001  # Hypothesis passes it by name
+        disposition: str,
+        ago_s: int | None,
+        sequence: int | None,
+        number: int | None,
+    ) -> None:
+        sold = kind in (MovementType.SALE, MovementType.SHIPMENT)
+        self.tell(
+            Movement(
+                source="erp" if sequence is None else "till",
+                movement_id=f"m{len(self.movements)}",
+                sequence=0 if sequence is None else sequence,
+                sku=sku,
+                type=kind,
+                quantity=-quantity if down and kind == MovementType.ADJUSTMENT else quantity,
+                disposition="" if kind == MovementType.COUNT else disposition,
+                reservation=self.some_reservation(number) if sold and number is not None else "",
+                occurred_ns=self.moment(ago_s),
+            )
+        )
+
+    @rule(sku=skus, quantity=quantities, move=st.permutations(("", *DISPOSITIONS)), ago_s=agos)
+    def change_disposition(self, sku: str, quantity: int, move: list[str], ago_s: int | None) -> None:
+        self.tell(
+            Movement(
+                source="erp",
+                movement_id=f"m{len(self.movements)}",
+                sequence=0,
+                sku=sku,
+                type=MovementType.DISPOSITION_CHANGE,
+                quantity=quantity,
+                disposition=move[0],
+                from_disposition=move[1],
+                occurred_ns=self.moment(ago_s),
+            )
+        )
+
+    @rule(
+        lines=st.dictionaries(skus, st.integers(0, 8), min_size=1, max_size=2).map(lambda lines: tuple(lines.items())),
+        ago_s=agos,
+        behind=st.none() | st.integers(0, 3),
+        validate_only=st.booleans(),
+    )
+    def count(self, lines: Any, ago_s: int | None, behind: int | None, validate_only: bool) -> None:  # noqa: FBT001
+        expected = 0 if behind is None else max(0, self.live.version - behind)
+        self.write(
+            SetCount(
+                self.new_id(),
+                lines,
+                as_of_ns=self.moment(ago_s or 0),
+                expected_version=expected,
+                validate_only=validate_only,
+            )
+        )
+
+    @rule(
+        lines=st.lists(policy_lines, min_size=1, max_size=2, unique_by=lambda line: line.sku).map(tuple),
+        allow_missing=st.booleans(),
+    )
+    def set_policy(self, lines: Any, allow_missing: bool) -> None:  # noqa: FBT001
+        self.write(SetStockPolicy(self.new_id(), lines, allow_missing))
+
+    @rule(accepting=st.sampled_from((None, False, True, True)), capacity=st.none() | capacities)
+    def configure(self, accepting: bool | None, capacity: Capacity | None) -> None:
+        self.write(Configure(self.new_id(), accepting, capacity))
+
+    @rule()
+    def open_wide(self) -> None:
+        self.write(Configure(self.new_id(), accepting=True, clear_capacity=True))
+
+    @precondition(lambda self: self.writes)
+    @rule(number=numbers)
+    def repeat(self, number: int) -> None:
+        self.do(self.writes[-1 - number % len(self.writes)])
+
+    @precondition(lambda self: self.writes)
+    @rule(number=numbers, other=numbers)
+    def reuse_request_id(self, number: int, other: int) -> None:
+        first, second = (self.writes[-1 - index % min(12, len(self.writes))] for index in (number, other))
+        changed: Any = second._replace(request_id=first.request_id)
+        if isinstance(changed, Reserve):
+            changed = changed._replace(reservation=f"r-{first.request_id}")
+            self.reservations.append(changed.reservation)
+        self.do(changed)
+
+    @rule(number=numbers)
+    def repeat_movement(self, number: int) -> None:
+        self.do(self.movements[-1 - number % len(self.movements)])
+
+    @precondition(lambda self: self.batch)
+    @rule()
+    def end_batch(self) -> None:
+        self.journal.append(pack_events(self.batch))
+        self.batch.clear()
+        assert self.live.close_batch() == self.reference.close_batch() == len(self.journal)
+
+    @rule()
+    def restart(self) -> None:
+        snapshot = self.live.snapshot()
+        self.live = StockLedger.restore(snapshot)
+        assert self.live.snapshot() == snapshot
+
+    # --- what always holds
+
+    @invariant()
+    def all_stock_agrees(self) -> None:
+        for page in (ListStock(0, 100), ListStock(1, 2), GetStock(tuple(self.reference.skus))):
+            assert self.live.query(page) == self.reference.query(page)
+
+    @invariant()
+    def all_reservations_agree(self) -> None:
+        for page in (ListReservations(0, 1000), ListReservations(2, 3), ListReservations(0, 2, State.HELD, "o1")):
+            assert self.live.query(page) == self.reference.query(page)
+        for reservation in self.reservations[-8:]:
+            expected = self.reference.query(GetReservation(reservation))
+            assert without_prose(self.live.query(GetReservation(reservation))) == without_prose(expected)
+
+    @invariant()
+    def counters_agree_with_reservations(self) -> None:
+        self.live.check_invariants()
+        held = [r.expires_ns for r in self.reference.reservations if r.state == State.HELD]
+        assert self.live.next_expiry_ns() == min(held, default=None)
+
+    def teardown(self) -> None:
+        """Replay the journal into a fresh ledger: the same bytes."""
+        if self.batch:
+            self.end_batch()
+        replayed = StockLedger("here", self.limits)
+        for entry in self.journal:
+            for event in unpack_events(entry):
+                replayed.apply(event)
+            replayed.close_batch()
+        assert replayed.snapshot() == self.live.snapshot()
+
+
+class SmallTablesMachine(LedgerMachine):
+    """The same with tables so small that they forget all the time."""
+
+    limits: ClassVar[LedgerLimits] = SMALL
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+SmallTablesMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestLedgerAgainstReference = LedgerMachine.TestCase
+TestSmallTablesAgainstReference = SmallTablesMachine.TestCase
