@@ -28,12 +28,22 @@ class CapacityBook:
         assert self.plan is not None
         return at_ns - at_ns % self.plan.window_ns
 
-    def left(self, at_ns: int) -> int | None:
-        """What can still be booked in the window of `at_ns`; None when nothing is limited."""
-        if self.plan is None:
-            return None
+    def left(self, at_ns: int) -> int:
+        """What can still be booked in the window of `at_ns`."""
+        assert self.plan is not None
         window = self.window(at_ns)
         return self.limits.get(window, self.plan.limit) - self.used.get(window, 0)
+
+    def full(self, at_ns: int, now_ns: int) -> bool:
+        """Whether booking in the window of `at_ns` would be one window too many, past ones not counted."""
+        if len(self.used) < self.windows_max or self.window(at_ns) in self.used:
+            return False
+        return len(self._coming(now_ns)) >= self.windows_max
+
+    def forget_past(self, now_ns: int) -> None:
+        """Forget the windows that ended by `now_ns` when there is no room for one more."""
+        if len(self.used) >= self.windows_max:
+            self.used = self._coming(now_ns)
 
     def cost(self, units: int) -> int:
         """What an order of `units` books."""
@@ -65,11 +75,14 @@ class CapacityBook:
         for reservation in reservations if plan is not None else ():
             self.book(reservation)
 
+    def _coming(self, now_ns: int) -> dict[int, int]:
+        assert self.plan is not None
+        window_ns = self.plan.window_ns
+        return {start: used for start, used in self.used.items() if start + window_ns > now_ns}
+
     def _add(self, window: int, amount: int) -> None:
         used = self.used.get(window, 0) + amount
         if used > 0:
             self.used[window] = used
         else:
             self.used.pop(window, None)
-        if len(self.used) > self.windows_max:
-            del self.used[min(self.used)]

@@ -177,7 +177,7 @@ _EVENTS: dict[type, Decoder] = {
     e.Expired: _plain(e.Expired),
     e.Moved: _nested(e.Moved, movement=_COMMANDS[c.Movement]),
     e.Counted: _nested(e.Counted, command=_COMMANDS[c.SetCount], result=_RESULTS[r.CountResult]),
-    e.PolicySet: _nested(e.PolicySet, command=_COMMANDS[c.SetStockPolicy]),
+    e.PolicySet: _nested(e.PolicySet, command=_COMMANDS[c.SetStockPolicy], shortages=_each(_SHORTAGE)),
     e.Configured: _nested(e.Configured, command=_COMMANDS[c.Configure]),
     e.ShortageFound: _plain(e.ShortageFound),
     n.NetworkChanged: _network_changed,

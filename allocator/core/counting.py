@@ -23,11 +23,12 @@ def decide(ledger: StockLedger, command: SetCount, now_ns: int) -> Decision:
     problem = _problem(ledger, command, now_ns)
     if problem is not None:
         return problem, ()
-    status = _refusal(ledger, command)
+    as_of_ns = min(command.as_of_ns, now_ns)  # a clock ahead of ours must not swallow what happens next
+    status = _refusal(ledger, command, as_of_ns)
     if status is not None:
         result = CountResult(status, ())
         return result, () if command.validate_only else (Refused(now_ns, command, KIND[SetCount], result),)
-    lines = tuple(_line(ledger, command, sku, counted) for sku, counted in command.lines)
+    lines = tuple(_line(ledger, sku, counted, as_of_ns) for sku, counted in command.lines)
     found = [shortage_after(ledger, line.sku, now_ns, gained=line.after - line.before) for line in lines]
     shortages = tuple(event for event in found if event is not None)
     status = CountStatus.VALIDATED if command.validate_only else CountStatus.APPLIED
@@ -38,27 +39,28 @@ def decide(ledger: StockLedger, command: SetCount, now_ns: int) -> Decision:
 def apply(ledger: StockLedger, event: Counted) -> None:
     """Make the counts so."""
     at_ns, command, result = event
+    as_of_ns = min(command.as_of_ns, at_ns)
     for line in result.lines:
         i = ledger.stock.index[line.sku]
         delta = line.after - line.before
         ledger.stock.on_hand[i] += delta
-        ledger.movements.watermarks[line.sku] = command.as_of_ns
+        ledger.movements.watermarks[line.sku] = as_of_ns
         if delta:
-            ledger.movements.add_delta(line.sku, command.as_of_ns, delta, ledger.version + 1, at_ns)
+            ledger.movements.add_delta(line.sku, as_of_ns, delta, ledger.version + 1, at_ns)
         ledger.touch(i)
 
 
-def _line(ledger: StockLedger, command: SetCount, sku: str, counted: int) -> CountLine:
+def _line(ledger: StockLedger, sku: str, counted: int, as_of_ns: int) -> CountLine:
     before = ledger.stock.on_hand[ledger.stock.index[sku]]
-    return CountLine(sku, counted, before, counted + ledger.movements.on_top_of(sku, command.as_of_ns))
+    return CountLine(sku, counted, before, counted + ledger.movements.on_top_of(sku, as_of_ns))
 
 
-def _refusal(ledger: StockLedger, command: SetCount) -> CountStatus | None:
+def _refusal(ledger: StockLedger, command: SetCount, as_of_ns: int) -> CountStatus | None:
     skus = [sku for sku, _ in command.lines]
     expected = command.expected_version
-    if expected and any(ledger.movements.changed_after(sku, expected) for sku in skus):
+    if expected > 0 and any(ledger.movements.changed_after(sku, expected) for sku in skus):
         return CountStatus.VERSION_MISMATCH
-    reasons = {count_refusal(ledger, sku, command.as_of_ns) for sku in skus}
+    reasons = {count_refusal(ledger, sku, as_of_ns) for sku in skus}
     return next((CountStatus[name] for name in ("COUNT_TOO_OLD", "COUNT_SUPERSEDED") if name in reasons), None)
 
 

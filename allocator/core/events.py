@@ -20,7 +20,7 @@ from allocator.core.commands import (
     SetCount,
     SetStockPolicy,
 )
-from allocator.core.results import CountResult
+from allocator.core.results import CountResult, Shortage
 
 
 class Reserved(NamedTuple):
@@ -99,10 +99,11 @@ class Counted(NamedTuple):
 
 
 class PolicySet(NamedTuple):
-    """Stock policy changed."""
+    """Stock policy changed; disposition moves may have left shortages."""
 
     at_ns: int
     command: SetStockPolicy
+    shortages: tuple[Shortage, ...] = ()
 
 
 class Configured(NamedTuple):

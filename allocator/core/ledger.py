@@ -130,12 +130,16 @@ class StockLedger:
         """Expire what is due, decide `command` and apply its events; returns its result and all events."""
         events = self.tick(now_ns)
         result, decided = self.decide(command, now_ns)
-        for event in decided:
-            self.apply(event)
         events.extend(decided)
-        if type(result) is TransitionResult and result.view is None:
-            result = result._replace(view=transitions.view_of(self, command))
-        return result, events
+        return self.enact(command, result, decided), events
+
+    def enact(self, command: c.Write | c.Movement, result: Result, events: Sequence[e.Event]) -> Result:
+        """Apply what was decided and complete the answer with the reservation as it is then."""
+        for event in events:
+            self.apply(event)
+        if type(result) is TransitionResult:
+            return result._replace(view=transitions.view_of(self, command))  # type: ignore[arg-type]  # a transition
+        return result
 
     def close_batch(self) -> int:
         """End a batch of applied events: the version grows by one and is returned."""

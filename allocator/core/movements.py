@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +17,12 @@ SEQUENCE_WINDOW: Final = 4_096
 class SequenceWindow:
     """Sequences seen of one source: the highest `SEQUENCE_WINDOW` of them, and a floor below which all count as seen."""
 
-    __slots__ = ("floor", "seen")
+    __slots__ = ("_lowest", "floor", "seen")
 
     def __init__(self, floor: int = 0, seen: tuple[int, ...] = ()) -> None:
         self.floor = floor
-        self.seen: dict[int, None] = dict.fromkeys(seen)
+        self.seen = set(seen)
+        self._lowest = sorted(seen)  # a heap
 
     def has(self, sequence: int) -> bool:
         """Whether `sequence` was seen, or is too old to tell."""
@@ -28,11 +30,12 @@ class SequenceWindow:
 
     def add(self, sequence: int) -> None:
         """Note `sequence` as seen."""
-        self.seen[sequence] = None
-        if len(self.seen) > 2 * SEQUENCE_WINDOW:
-            kept = sorted(self.seen)[-SEQUENCE_WINDOW:]
-            self.floor = kept[0] - 1
-            self.seen = dict.fromkeys(kept)
+        self.seen.add(sequence)
+        heapq.heappush(self._lowest, sequence)
+        if len(self.seen) > SEQUENCE_WINDOW:
+            self.seen.discard(heapq.heappop(self._lowest))
+        if len(self.seen) == SEQUENCE_WINDOW:
+            self.floor = self._lowest[0] - 1
 
 
 class MovementLog:
@@ -90,7 +93,7 @@ class MovementLog:
         self.ids.add(key)
         order = self.id_order
         order.append((at_ns, key))
-        while len(order) > self._ids_max or order[0][0] < at_ns - self._age_ns:
+        while order and (len(order) > self._ids_max or order[0][0] < at_ns - self._age_ns):
             self.ids.discard(order.popleft()[1])
 
     def add_delta(self, sku: str, occurred_ns: int, delta: int, version: int, at_ns: int) -> None:
@@ -101,7 +104,7 @@ class MovementLog:
         deltas.append((occurred_ns, delta, version))
         order = self.recent_order
         order.append((at_ns, sku))
-        while len(order) > self._recent_max or order[0][0] < at_ns - self._age_ns:
+        while order and (len(order) > self._recent_max or order[0][0] < at_ns - self._age_ns):
             self._forget(order.popleft()[1])
 
     def on_top_of(self, sku: str, as_of_ns: int) -> int:

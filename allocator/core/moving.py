@@ -37,7 +37,7 @@ def decide(ledger: StockLedger, movement: Movement, now_ns: int) -> Decision:
         return _answer(ledger, movement, MovementStatus.DUPLICATE, 0), ()
     sku = movement.sku
     if movement.type == MovementType.COUNT:
-        refusal = count_refusal(ledger, sku, movement.occurred_ns or now_ns)
+        refusal = count_refusal(ledger, sku, occurred(movement, now_ns))
         if refusal:
             detail = "an older count than what is known can no longer be worked out"
             return _answer(ledger, movement, MovementStatus.REJECTED, 0, refusal, detail), ()
@@ -68,7 +68,7 @@ def apply(ledger: StockLedger, event: Moved) -> None:
     for disposition, units in disposition_changes(movement):
         shift_disposition(ledger, sku, disposition, units)
     ledger.movements.note(movement, at_ns)
-    occurred_ns = movement.occurred_ns or at_ns
+    occurred_ns = occurred(movement, at_ns)
     if movement.type == MovementType.COUNT:
         ledger.movements.watermarks[sku] = occurred_ns
     if delta:
@@ -124,7 +124,12 @@ def is_late(ledger: StockLedger, movement: Movement, now_ns: int) -> bool:
     """Whether the SKU's newest count has this movement in it already."""
     watermark_ns = ledger.movements.watermarks.get(movement.sku)
     counted = movement.type not in (MovementType.COUNT, MovementType.DISPOSITION_CHANGE)
-    return watermark_ns is not None and counted and (movement.occurred_ns or now_ns) <= watermark_ns
+    return watermark_ns is not None and counted and occurred(movement, now_ns) <= watermark_ns
+
+
+def occurred(movement: Movement, now_ns: int) -> int:
+    """When the movement occurred, ns; by a clock a little ahead of ours it is now."""
+    return min(movement.occurred_ns, now_ns) or now_ns
 
 
 def _delta(ledger: StockLedger, movement: Movement, now_ns: int) -> int:
@@ -132,8 +137,7 @@ def _delta(ledger: StockLedger, movement: Movement, now_ns: int) -> int:
         return _SIGN[MovementType(movement.type)] * movement.quantity
     i = ledger.stock.index.get(movement.sku)
     on_hand = 0 if i is None else ledger.stock.on_hand[i]
-    as_of_ns = movement.occurred_ns or now_ns
-    return movement.quantity + ledger.movements.on_top_of(movement.sku, as_of_ns) - on_hand
+    return movement.quantity + ledger.movements.on_top_of(movement.sku, occurred(movement, now_ns)) - on_hand
 
 
 def _served(ledger: StockLedger, movement: Movement, now_ns: int) -> int:
@@ -181,8 +185,8 @@ def _shape_problem(ledger: StockLedger, movement: Movement, now_ns: int) -> tupl
         return "INVALID", "from_disposition is for disposition changes only"
     if kind == MovementType.COUNT and movement.disposition:
         return "INVALID", "a count is of all units on hand, without a disposition"
-    if kind == MovementType.COUNT and movement.occurred_ns > now_ns + CLOCK_SKEW_MAX_NS:
-        return "INVALID", "the count is as of a time in the future"
+    if movement.occurred_ns > now_ns + CLOCK_SKEW_MAX_NS:
+        return "INVALID", "occurred_time is in the future"
     if movement.sku not in ledger.stock.index and len(ledger.stock) >= ledger.limits.skus_max:
         return "TABLE_FULL", f"{ledger.limits.skus_max} SKUs are stocked here, the most there may be"
     return None

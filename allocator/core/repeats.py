@@ -45,7 +45,9 @@ def first_result(event: e.Remembered) -> Result:
         return reserve_result(event, repeated=True)
     if isinstance(event, (e.Refused, e.Counted)):
         return event.result._replace(repeated=True)  # type: ignore[attr-defined, no-any-return]  # a result tuple
-    if isinstance(event, (e.PolicySet, e.Configured)):
+    if isinstance(event, e.PolicySet):
+        return Done(True, event.shortages)  # noqa: FBT003  # a row
+    if isinstance(event, e.Configured):
         return Done(repeated=True)
     lines = event.lines if isinstance(event, (e.Released, e.Fulfilled)) else ()
     return TransitionResult(TransitionStatus.DONE, lines, repeated=True)
@@ -72,13 +74,15 @@ def reserved_before(reservation: Reservation, command: Reserve) -> ReserveResult
     known: tuple[tuple[str, object, object], ...] = (
         ("channel", reservation.channel, command.channel),
         ("order", reservation.order, command.order),
-        ("lines", reservation.lines, asked if command.policy == Policy.ALL_OR_NOTHING else reservation.lines),
     )
     for name, before, now in known:
         if before != now:
             return _reused(command, name, before, now)
+    held, wanted = dict(reservation.lines), dict(asked)
+    fits = all(wanted.get(sku, 0) >= units for sku, units in held.items())
+    if not fits or (command.policy == Policy.ALL_OR_NOTHING and held != wanted):
+        return _reused(command, "lines", reservation.lines, asked)
     status = ReserveStatus.HELD if reservation.lines == asked else ReserveStatus.PARTIALLY_HELD
-    held = dict(reservation.lines)
     lines = tuple(_held_line(sku, quantity, held.get(sku, 0)) for sku, quantity in asked)
     expires_ns = reservation.expires_ns or reservation.created_ns + command.ttl_ns
     return ReserveResult(status, reservation.id, reservation.created_ns, expires_ns, lines, repeated=True)

@@ -26,5 +26,5 @@ class RequestTable:
         order = self.order
         self.by_id[request_id] = event
         order.append((at_ns, request_id))
-        while len(order) > self._max or order[0][0] < at_ns - self._age_ns:
+        while order and (len(order) > self._max or order[0][0] < at_ns - self._age_ns):
             del self.by_id[order.popleft()[1]]

@@ -31,7 +31,7 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:
     problem = _problem(ledger, command, lines)
     if problem is not None:
         return problem, ()
-    lefts = _lefts(ledger, command.channel, lines)
+    lefts = _lefts(ledger, command, lines)
     if isinstance(lefts, Rejected):
         return lefts, ()
     if not ledger.accepting:
@@ -39,9 +39,13 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:
     granted = _grant(command.policy, lines, lefts)
     if not granted:
         return _refuse(command, now_ns, ReserveStatus.INSUFFICIENT_STOCK, lines, lefts)
-    capacity_left = ledger.capacity.left(command.pick_at_ns or now_ns) if ledger.capacity.plan else None
-    if capacity_left is not None and ledger.capacity.cost(sum(q for _, q in granted)) > capacity_left:
-        return _refuse(command, now_ns, ReserveStatus.NO_CAPACITY, lines, lefts, max(0, capacity_left))
+    if ledger.capacity.plan is not None:
+        pick_at_ns = command.pick_at_ns or now_ns
+        if ledger.capacity.full(pick_at_ns, now_ns):
+            return _too_many_windows(ledger), ()
+        capacity_left = ledger.capacity.left(pick_at_ns)
+        if ledger.capacity.cost(sum(q for _, q in granted)) > capacity_left:
+            return _refuse(command, now_ns, ReserveStatus.NO_CAPACITY, lines, lefts, max(0, capacity_left))
     if granted is not lines:
         event = Reserved(now_ns, command, granted)
         return reserve_result(event), (event,)
@@ -76,6 +80,7 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
     )
     book.add(reservation)
     if ledger.capacity.plan is not None:
+        ledger.capacity.forget_past(at_ns)
         ledger.capacity.book(reservation)
 
 
@@ -93,17 +98,23 @@ def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | 
     return None
 
 
-def _lefts(ledger: StockLedger, channel: str, lines: Lines) -> list[int] | Rejected:
+def _too_many_windows(ledger: StockLedger) -> Rejected:
+    most = ledger.capacity.windows_max
+    return Rejected(Reason.TABLE_FULL, "pick_time", f"{most} capacity windows are booked, the most there may be")
+
+
+def _lefts(ledger: StockLedger, command: Reserve, lines: Lines) -> list[int] | Rejected:
     """What the channel may take of each line's SKU, possibly negative."""
     stock, quotas = ledger.stock, ledger.quotas
     lefts = []
     for sku, _ in lines:
         i = stock.index.get(sku)
         if i is None:
-            return Rejected(Reason.SKU_UNKNOWN, f"lines[{len(lefts)}].sku", f"SKU {sku!r} was never stocked here")
+            n = next(n for n, line in enumerate(command.lines) if line[0] == sku)
+            return Rejected(Reason.SKU_UNKNOWN, f"lines[{n}].sku", f"SKU {sku!r} was never stocked here")
         left = stock.free(i)
         if quotas.by_sku:
-            left -= quotas.unused_by_others(i, channel)
+            left -= quotas.unused_by_others(i, command.channel)
         lefts.append(left)
     return lefts
 

@@ -29,8 +29,9 @@ def decide_policy(ledger: StockLedger, command: SetStockPolicy, now_ns: int) -> 
         for line in command.lines
         if line.moves
     )
-    shortages = tuple(event for event in found if event is not None)
-    return Done(shortages=tuple(map(as_result, shortages))), (PolicySet(now_ns, command), *shortages)
+    events = tuple(event for event in found if event is not None)
+    shortages = tuple(map(as_result, events))
+    return Done(shortages=shortages), (PolicySet(now_ns, command, shortages), *events)
 
 
 def apply_policy(ledger: StockLedger, event: PolicySet) -> None:

@@ -24,7 +24,8 @@ def shortage_after(  # noqa: PLR0913  # one change, told by its parts
     """
     i = ledger.stock.index.get(sku)
     missing = 0 if i is None else ledger.stock.missing(i) - gained - served
-    if gained >= 0 or missing <= 0:
+    promised = 0 if i is None else ledger.stock.held[i] + ledger.stock.committed[i] - served
+    if gained >= 0 or missing <= 0 or not promised:
         return None
     named: list[str] = []
     covered = 0

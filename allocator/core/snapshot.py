@@ -87,7 +87,7 @@ def _dump_movements(ledger: StockLedger) -> dict[str, Any]:
     log = ledger.movements
     return {
         "ids": list(log.id_order),
-        "sequences": [(source, window.floor, list(window.seen)) for source, window in log.sequences.items()],
+        "sequences": [(source, window.floor, sorted(window.seen)) for source, window in log.sequences.items()],
         "recent": log.recent,
         "recent_order": list(log.recent_order),
         "watermarks": log.watermarks,

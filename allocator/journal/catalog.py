@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, and_, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from allocator.journal.database import Database
 from allocator.journal.errors import CursorUnknown
 from allocator.journal.names import checked_cursor, checked_shard
 from allocator.journal.port import Cursor
-from allocator.journal.tables import CatalogTables
+from allocator.journal.tables import CatalogTables, upsert
 
 
 class Placed(NamedTuple):
@@ -58,7 +57,7 @@ class Catalog:
             return
         rows = [{"shard": checked_shard(shard), "unit": unit, "started": 0} for shard, unit in units.items()]
         with self.database.writing() as connection:
-            query = _upsert(connection, self._tables.shards)
+            query = upsert(connection, self._tables.shards)
             connection.execute(
                 query.on_conflict_do_update(index_elements=["shard"], set_={"unit": query.excluded.unit}),
                 rows,
@@ -72,7 +71,7 @@ class Catalog:
         shards = self._tables.shards
         with self.database.writing(shard) as connection:
             row = {"shard": shard, "unit": unit, "started": 0}
-            connection.execute(_upsert(connection, shards).on_conflict_do_nothing(), row)
+            connection.execute(upsert(connection, shards).on_conflict_do_nothing(), row)
             home: str = connection.execute(select(shards.c.unit).where(shards.c.shard == shard)).scalar_one()
             if anywhere or home == unit:
                 connection.execute(update(shards).where(shards.c.shard == shard).values(started=1))
@@ -84,14 +83,14 @@ class Catalog:
         row = {"name": checked_cursor(name), "every_shard": int(shards is None)}
         followed = [{"name": name, "shard": checked_shard(shard), "version": 0} for shard in shards or ()]
         with self.database.writing() as connection:
-            query = _upsert(connection, cursors)
+            query = upsert(connection, cursors)
             every_shard = {"every_shard": query.excluded.every_shard}
             connection.execute(query.on_conflict_do_update(index_elements=["name"], set_=every_shard), row)
             if shards is not None:
                 gone = positions.c.shard.not_in([row["shard"] for row in followed])
                 connection.execute(delete(positions).where(positions.c.name == name, gone))
             if followed:
-                connection.execute(_upsert(connection, positions).on_conflict_do_nothing(), followed)
+                connection.execute(upsert(connection, positions).on_conflict_do_nothing(), followed)
 
     def advance(self, name: str, versions: Mapping[str, int]) -> None:
         """Move a cursor forward for some shards, all in one transaction; never backwards.
@@ -108,7 +107,7 @@ class Catalog:
             return
         with self.database.writing() as connection:
             self._check_follows(connection, name, versions)
-            query = _upsert(connection, positions)
+            query = upsert(connection, positions)
             connection.execute(
                 query.on_conflict_do_update(
                     index_elements=["name", "shard"],
@@ -161,8 +160,3 @@ class Catalog:
         known = connection.execute(select(positions.c.shard).where(positions.c.name == name)).scalars().all()
         for shard in sorted(set(shards) - set(known)):
             raise CursorUnknown(name, shard)
-
-
-def _upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Insert with ON CONFLICT, which both databases spell the same and SQLAlchemy keeps in two places."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

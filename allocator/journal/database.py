@@ -95,6 +95,16 @@ class Database:
 
 
 @contextmanager
+def closed_on_error(database: Database) -> Iterator[Database]:
+    """Close a database when the block that sets it up fails."""
+    try:
+        yield database
+    except BaseException:
+        database.close()
+        raise
+
+
+@contextmanager
 def translated(where: str, shard: str = "") -> Iterator[None]:
     """Turn what a database, its driver or the system raises into `JournalDamaged` or `JournalUnavailable`."""
     try:

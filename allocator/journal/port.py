@@ -140,8 +140,8 @@ class Cursor(NamedTuple):
 class Journal(ABC):
     """The writer's port, for one actor: one appender at a time; snapshots and cuts from another thread.
 
-    Every method may raise `JournalDamaged` and `JournalUnavailable`; after the latter the outcome of an append in
-    flight is unknown, and the shard has to be opened again.
+    Every method may raise `JournalDamaged` and `JournalUnavailable`. After the latter the outcome of an
+    append in flight is unknown, and the shard has to be opened again.
     """
 
     @abstractmethod
@@ -150,6 +150,7 @@ class Journal(ABC):
 
         Raises:
             ShardElsewhere: its rows live in another unit.
+            Fenced: yet another writer opened it meanwhile.
             FormatUnknown: a row is from a newer release.
         """
 

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema
 
 from allocator.journal.backend import Backend, WriterDatabases
-from allocator.journal.database import Database
+from allocator.journal.database import Database, closed_on_error
 from allocator.journal.errors import JournalUnavailable, SettingsInvalid
 from allocator.journal.layout import check_layout, write_layout
 from allocator.journal.limits import (
@@ -76,17 +76,17 @@ class PostgresBackend(Backend):
 
     def catalog(self) -> Database:
         """Open the schema, and make it and its tables where they are missing."""
-        database = self._database()
-        with database.writing() as connection:
-            self._set_up(connection)
-        return database
+        with closed_on_error(self._database()) as database:
+            with database.writing() as connection:
+                self._set_up(connection)
+            return database
 
     def catalog_for_reading(self) -> Database:
         """Open the schema of a journal that is there."""
-        database = self._database()
-        with database.reading() as connection:
-            check_layout(connection, self.tables.catalog.layout, self.where)
-        return database
+        with closed_on_error(self._database()) as database:
+            with database.reading() as connection:
+                check_layout(connection, self.tables.catalog.layout, self.where)
+            return database
 
     def unit_for_reading(self, unit: str) -> Database:  # noqa: ARG002 - as in `writer`
         """Open the schema."""

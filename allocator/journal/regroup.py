@@ -8,14 +8,16 @@ deletes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, delete, insert, literal, select, update
 
 from allocator.journal.backend import Backend
 from allocator.journal.catalog import Catalog
-from allocator.journal.database import Database
+from allocator.journal.database import Database, closed_on_error
 from allocator.journal.errors import JournalDamaged, SettingsInvalid
 from allocator.journal.names import checked_shard
 from allocator.journal.rows import HEAD_MISSING
@@ -49,9 +51,11 @@ def assign(backend: Backend, catalog: Catalog, units: Mapping[str, Sequence[str]
     if isinstance(backend, SqliteBackend):
         _tidy(backend, catalog)
         moves = _moves(catalog, wanted)
-        for pair in sorted({(move.source, move.destination) for move in moves}):
-            shards = [move.shard for move in moves if (move.source, move.destination) == pair]
-            _Move(backend, catalog, *pair).run(shards)
+        for way in sorted({(moved.source, moved.destination) for moved in moves}):
+            shards = [moved.shard for moved in moves if (moved.source, moved.destination) == way]
+            with closing(Move(backend, catalog, *way)) as move:
+                for shard in shards:
+                    deque(move.steps(shard), maxlen=0)  # every step
     catalog.place(wanted)
     return moves
 
@@ -116,36 +120,40 @@ def _delete(connection: Connection, tables: JournalTables, shard: str) -> None:
         connection.execute(delete(table).where(table.c.shard == shard))
 
 
-class _Move:
-    """Moves shards from one unit's file to another's, one after the other."""
+class Move:
+    """Moves shards from one unit's file to another's; to be closed."""
 
     def __init__(self, backend: SqliteBackend, catalog: Catalog, source: str, destination: str) -> None:
-        self._backend, self._catalog = backend, catalog
+        self._catalog, self._destination = catalog, destination
         self._tables, self._original = backend.tables.journal, journal_tables("source")
-        self._source, self._destination = source, destination
+        with closed_on_error(backend.writer_unit(source)) as self._source:
+            self._both = backend.moving(source, destination)
 
-    def run(self, shards: Sequence[str]) -> None:
-        source = self._backend.writer_unit(self._source)
-        both = self._backend.moving(self._source, self._destination)
-        try:
-            for shard in shards:
-                self.seal(source, shard)
-                self.copy(both, shard)
-                self._catalog.place({shard: self._destination})
-                _forget(source, self._tables, [shard])
-        finally:
-            both.close()
-            source.close()
+    def steps(self, shard: str) -> Iterator[None]:
+        """Move a shard; each step is durable when this yields, and the move may end after any of them."""
+        self._seal(shard)
+        yield
+        self._copy(shard)
+        yield
+        self._catalog.place({shard: self._destination})
+        yield
+        _forget(self._source, self._tables, [shard])
+        yield
 
-    def seal(self, source: Database, shard: str) -> None:
+    def close(self) -> None:
+        """Close both files."""
+        self._both.close()
+        self._source.close()
+
+    def _seal(self, shard: str) -> None:
         """Fence a writer that is left over, and keep it from opening the shard again."""
         heads = self._tables.heads
         sealed = update(heads).where(heads.c.shard == shard).values(epoch=heads.c.epoch + 1, sealed=1)
-        with source.writing(shard) as connection:
+        with self._source.writing(shard) as connection:
             if connection.execute(sealed).rowcount != 1:
-                raise JournalDamaged(source.where, shard, None, HEAD_MISSING)
+                raise JournalDamaged(self._source.where, shard, None, HEAD_MISSING)
 
-    def copy(self, both: Database, shard: str) -> None:
+    def _copy(self, shard: str) -> None:
         """Replace the destination's rows by the original's, checksums and all."""
         original, copies = self._original, self._tables
         pairs: list[tuple[Table, Table]] = [
@@ -154,7 +162,7 @@ class _Move:
             (original.chunks, copies.chunks),
             (original.heads, copies.heads),
         ]
-        with both.writing(shard) as connection:
+        with self._both.writing(shard) as connection:
             _delete(connection, copies, shard)
             for rows, table in pairs:
                 columns = [literal(0) if column.name == "sealed" else column for column in rows.c]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import URL
 
 from allocator.journal.backend import Backend, WriterDatabases
-from allocator.journal.database import Database, Turnstile, translated
+from allocator.journal.database import Database, Turnstile, closed_on_error, translated
 from allocator.journal.errors import JournalDamaged, JournalUnavailable, SettingsInvalid
 from allocator.journal.layout import check_layout, write_layout
 from allocator.journal.limits import BUSY_TIMEOUT_S, CHECK_LINES_MAX, UNIT_FILE_LENGTH_MAX
@@ -72,8 +72,8 @@ class SqliteBackend(Backend):
 
     def writer(self, unit: str) -> WriterDatabases:
         """Open a unit's file and the catalog's."""
-        catalog = self.catalog()
-        return WriterDatabases(self.writer_unit(unit), catalog)
+        with closed_on_error(self.catalog()) as catalog:
+            return WriterDatabases(self.writer_unit(unit), catalog)
 
     def writer_unit(self, unit: str) -> Database:
         """Open a unit's file for writing, and make what is missing."""
@@ -82,20 +82,20 @@ class SqliteBackend(Backend):
     def catalog(self) -> Database:
         """Open the catalog; a new one only where there are no units yet."""
         self._check_catalog_not_lost()
-        database = self._made(self.catalog_path, self.tables.catalog.metadata)
-        with database.writing() as connection:
-            write_layout(connection, self.tables.catalog.layout, database.where)
-        return database
+        with closed_on_error(self._made(self.catalog_path, self.tables.catalog.metadata)) as database:
+            with database.writing() as connection:
+                write_layout(connection, self.tables.catalog.layout, database.where)
+            return database
 
     def catalog_for_reading(self) -> Database:
         """Open the catalog of a journal that is there."""
         self._check_catalog_not_lost()
         if not self.catalog_path.exists():
             raise JournalUnavailable(self.where, "there is no journal in this directory", "check its address")
-        database = _database(self.catalog_path, writes=False)
-        with database.reading() as connection:
-            check_layout(connection, self.tables.catalog.layout, database.where)
-        return database
+        with closed_on_error(_database(self.catalog_path, writes=False)) as database:
+            with database.reading() as connection:
+                check_layout(connection, self.tables.catalog.layout, database.where)
+            return database
 
     def unit_for_reading(self, unit: str) -> Database:
         """Open a unit's file."""
@@ -139,10 +139,10 @@ class SqliteBackend(Backend):
             _make_directory(path.parent)
             with _alone(path.parent):
                 _make_file(path)
-        database = _database(path, writes=True)
-        with database.writing() as connection:
-            metadata.create_all(connection)
-        return database
+        with closed_on_error(_database(path, writes=True)) as database:
+            with database.writing() as connection:
+                metadata.create_all(connection)
+            return database
 
 
 def _database(path: Path, *, writes: bool, source: Path | None = None) -> Database:

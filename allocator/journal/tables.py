@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import INTEGER, TypeEngine
 
 
@@ -137,3 +138,8 @@ def catalog_tables(schema: str | None) -> CatalogTables:
             metadata, "cursor_positions", _text("name", **key), _text("shard", **key), _number("version")
         ),
     )
+
+
+def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Insert with ON CONFLICT, which both databases spell the same and SQLAlchemy keeps in two places."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

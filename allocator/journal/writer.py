@@ -26,6 +26,11 @@ from allocator.journal.rows import (
     load_tail,
 )
 from allocator.journal.snapshots import SnapshotWriter
+from allocator.journal.tables import upsert
+
+
+class _HeadsStayedError(Exception):
+    """Rolls an append back: not every head moved."""
 
 
 class SqlJournal(Journal):
@@ -70,10 +75,13 @@ class SqlJournal(Journal):
         # Prepared before the transaction, which holds the file.
         advances = _advances(writes)
         rows = [_row(write) for write in writes]
-        with self._database.writing(writes[0].shard) as connection:
-            if connection.execute(self._advance, advances).rowcount != len(advances):
-                raise self._refusal(connection, advances)
-            connection.execute(self._insert, rows)
+        try:
+            with self._database.writing(writes[0].shard) as connection:
+                if connection.execute(self._advance, advances).rowcount != len(advances):
+                    raise _HeadsStayedError
+                connection.execute(self._insert, rows)
+        except _HeadsStayedError:
+            raise self._refusal(advances) from None
 
     def save_snapshot(self, shard: str, epoch: int, snapshot: Snapshot) -> None:
         """Store a snapshot in pieces; see `Journal.save_snapshot`."""
@@ -99,13 +107,12 @@ class SqlJournal(Journal):
     def _take_epoch(self, shard: str, *, started: bool) -> int:
         heads = self._tables.heads
         with self._database.writing(shard) as connection:
+            if not started:
+                new = {"shard": shard, "epoch": 0, "version": 0, "trimmed": 0, "sealed": 0}
+                connection.execute(upsert(connection, heads).on_conflict_do_nothing(), new)
             head = load_head(connection, self._tables, shard, lock=True)
-            if head is None and started:
-                raise self._place(shard).damaged(None, HEAD_MISSING)
             if head is None:
-                new = {"shard": shard, "epoch": 1, "version": 0, "trimmed": 0, "sealed": 0}
-                connection.execute(insert(heads), new)
-                return 1
+                raise self._place(shard).damaged(None, HEAD_MISSING)
             if head.sealed:
                 raise ShardElsewhere(shard, self._unit, "another unit it is being moved to")
             connection.execute(update(heads).where(heads.c.shard == shard).values(epoch=head.epoch + 1))
@@ -125,19 +132,23 @@ class SqlJournal(Journal):
             after_version = snapshot.version if snapshot else 0
             return Opened(epoch, snapshot, load_tail(connection, self._tables, place, after_version, head))
 
-    def _refusal(self, connection: Connection, advances: list[dict[str, Any]]) -> JournalError:
-        """Find the write that does not fit, once it is known that there is one."""
-        for advance in advances:
-            head = load_head(connection, self._tables, advance["of"])
-            if head is None or head.epoch != advance["by"]:
-                return Fenced(advance["of"], advance["by"], head and head.epoch)
-            if head.version != advance["before"]:
-                return VersionGap(advance["of"], head.version + 1, advance["before"] + 1)
-        # Not known to happen; and if it does, nothing is written.
-        return self._place(advances[0]["of"]).damaged(None, "its head cannot be moved")
+    def _refusal(self, advances: list[dict[str, Any]]) -> JournalError:
+        """Find the write that does not fit, once it is known that there is one, and all was rolled back."""
+        with self._database.reading(advances[0]["of"]) as connection:
+            heads = {
+                advance["of"]: load_head(connection, self._tables, advance["of"]) for advance in advances
+            }
+        for of, by, before in ((advance["of"], advance["by"], advance["before"]) for advance in advances):
+            head = heads[of]
+            if head is None or head.epoch != by:
+                return Fenced(of, by, head and head.epoch)
+            if head.version != before:
+                return VersionGap(of, head.version + 1, before + 1)
+        # Versions and epochs only grow, so what did not fit a moment ago still does not.
+        return self._place(advances[0]["of"]).damaged(None, "its head does not move")
 
     def _cut_range(self, shard: str) -> tuple[int, int]:
-        """Return the last version cut, and the last that may be; the snapshot that lets them go is checked."""
+        """Return the last version cut, and the last that may be, by a snapshot that was checked."""
         slowest = self._catalog.slowest(shard)
         with self._database.reading(shard) as connection:
             head = load_head(connection, self._tables, shard)

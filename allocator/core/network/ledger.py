@@ -45,9 +45,18 @@ class NetworkLedger:
     def execute(self, command: t.NetworkCommand, now_ns: int) -> tuple[NetworkResult, list[t.NetworkChanged]]:
         """Decide `command` and apply its events."""
         result, events = self.decide(command, now_ns)
+        return self.enact(command, result, events), list(events)
+
+    def enact(
+        self,
+        command: t.NetworkCommand,  # noqa: ARG002  # the interface of a ledger
+        result: NetworkResult,
+        events: Sequence[t.NetworkChanged],
+    ) -> NetworkResult:
+        """Apply what was decided; the answer stays."""
         for event in events:
             self.apply(event)
-        return result, list(events)
+        return result
 
     def decide(
         self, command: t.NetworkCommand, now_ns: int

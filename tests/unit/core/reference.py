@@ -30,6 +30,7 @@ from allocator.core.commands import (
     Reserve,
     SetCount,
     SetStockPolicy,
+    Summarise,
     Transition,
     Write,
 )
@@ -40,6 +41,7 @@ from allocator.core.results import (
     CountStatus,
     Done,
     HeldLine,
+    LedgerSummary,
     MovementResult,
     MovementStatus,
     Quota,
@@ -90,6 +92,7 @@ class ReferenceLedger:
         self.changes: list[Change] = []
         self.recent: list[Change] = []
         self.floor_ns = 0
+        self.floor_version = 0
         self.dispositions: list[tuple[str, str, int]] = []
         self.reservations: list[Reservation] = []
         self.closed: list[Closed] = []
@@ -124,7 +127,7 @@ class ReferenceLedger:
         for reservation in sorted(due, key=lambda r: (r.expires_ns, r.command.reservation)):
             for line in reservation.lines:
                 line.released += line.open
-            self._close(reservation, State.EXPIRED, now)
+            self._close_if_done(reservation, now, State.EXPIRED)
 
     def close_batch(self) -> int:
         """End a batch."""
@@ -217,28 +220,24 @@ class ReferenceLedger:
     # --- reserving
 
     def _reserve(self, command: Reserve, now: int) -> Result:
-        for position, (sku, _) in enumerate(command.lines):
-            if sku not in self.skus:
-                return Rejected(Reason.SKU_UNKNOWN, f"lines[{position}].sku", "")
         found = self._find(command.reservation)
         if found:
             return self._reserve_again(found, command)
         if sum(r.live for r in self.reservations) >= self.limits.reservations_max:
-            return Rejected(Reason.TABLE_FULL, "reservation", "")
+            return Rejected(Reason.TABLE_FULL, "reservations", "")
+        for position, (sku, _) in enumerate(command.lines):
+            if sku not in self.skus:
+                return Rejected(Reason.SKU_UNKNOWN, f"lines[{position}].sku", "")
         if not self.accepting:
-            return self._refusal(command, ReserveStatus.LOCATION_CLOSED, (), now)
+            return self._refusal(command, ReserveStatus.LOCATION_CLOSED, now)
         lines = tuple(self._grant(command, sku, quantity) for sku, quantity in command.lines)
         short = [line for line in lines if line.held < line.requested]
         units = sum(line.held for line in lines)
         if not units or (short and command.policy == Policy.ALL_OR_NOTHING):
-            nothing = tuple(
-                HeldLine(sku, quantity, 0, self.available(sku, command.channel))
-                for sku, quantity in command.lines
-            )
-            return self._refusal(command, ReserveStatus.INSUFFICIENT_STOCK, nothing, now)
+            return self._refusal(command, ReserveStatus.INSUFFICIENT_STOCK, now)
         left = self._capacity_left(command, now)
         if left is not None and left < self._asked_of_capacity(units):
-            return self._refusal(command, ReserveStatus.NO_CAPACITY, (), now, max(0, left))
+            return self._refusal(command, ReserveStatus.NO_CAPACITY, now, max(0, left))
         self.reservations.append(
             Reservation(
                 at_ns=now,
@@ -259,19 +258,29 @@ class ReferenceLedger:
             return HeldLine(sku, quantity, quantity, 0)
         return HeldLine(sku, quantity, available, available)
 
-    def _refusal(
-        self, command: Reserve, status: ReserveStatus, lines: tuple[HeldLine, ...], now: int, left: int = 0
-    ) -> ReserveResult:
-        return ReserveResult(status, command.reservation, now, 0, lines, left)
+    def _refusal(self, command: Reserve, status: ReserveStatus, now: int, left: int = 0) -> ReserveResult:
+        lines = tuple(
+            HeldLine(sku, quantity, 0, self.available(sku, command.channel)) for sku, quantity in command.lines
+        )
+        return ReserveResult(status, "", now, 0, lines, left)
 
     def _reserve_again(self, found: Reservation, command: Reserve) -> Result:
-        for name in command._fields:
-            if getattr(command, name) != getattr(found.command, name):
-                return Rejected(Reason.REQUEST_ID_REUSED, name, "")
-        lines = tuple(HeldLine(line.sku, line.quantity, line.quantity, 0) for line in found.lines)
-        return ReserveResult(
-            ReserveStatus.HELD, command.reservation, found.at_ns, found.expires_ns, lines, repeated=True
+        """A reservation remembers less than a request: its channel, its order, and its lines if all were held."""
+        held = {line.sku: line.quantity for line in found.lines}
+        if command.channel != found.command.channel:
+            return Rejected(Reason.REQUEST_ID_REUSED, "channel", "")
+        if command.order != found.command.order:
+            return Rejected(Reason.REQUEST_ID_REUSED, "order", "")
+        whole = command.lines == tuple(held.items())
+        if not whole and command.policy == Policy.ALL_OR_NOTHING:
+            return Rejected(Reason.REQUEST_ID_REUSED, "lines", "")
+        lines = tuple(
+            HeldLine(sku, quantity, held.get(sku, 0), 0 if held.get(sku) == quantity else held.get(sku, 0))
+            for sku, quantity in command.lines
         )
+        status = ReserveStatus.HELD if whole else ReserveStatus.PARTIALLY_HELD
+        expires_ns = found.expires_ns or found.at_ns + command.ttl_ns
+        return ReserveResult(status, command.reservation, found.at_ns, expires_ns, lines, repeated=True)
 
     def _capacity_left(self, command: Reserve, now: int) -> int | None:
         if self.capacity is None:
@@ -290,7 +299,7 @@ class ReferenceLedger:
     def _transition(self, command: Transition, now: int) -> Result:
         found = self._find(command.reservation)
         if found is None:
-            return Rejected(Reason.RESERVATION_UNKNOWN, "reservation", "")
+            return Rejected(Reason.RESERVATION_UNKNOWN, "name", "")
         status, lines = self._move_on(command, found, now)
         return TransitionResult(status, lines, found.view())
 
@@ -337,13 +346,13 @@ class ReferenceLedger:
     def _line(self, found: Reservation, sku: str) -> Line:
         return next(line for line in found.lines if line.sku == sku)
 
-    def _close_if_done(self, found: Reservation, now: int) -> None:
+    def _close_if_done(self, found: Reservation, now: int, end: State = State.RELEASED) -> None:
         if not any(line.open for line in found.lines):
             fulfilled = any(line.fulfilled for line in found.lines)
-            self._close(found, State.FULFILLED if fulfilled else State.RELEASED, now)
+            self._close(found, State.FULFILLED if fulfilled else end, now)
 
     def _close(self, found: Reservation, state: State, now: int) -> None:
-        found.state, found.expires_ns, found.updated_ns = state, 0, now
+        found.state, found.updated_ns = state, now
         self.clock_ns = now
         self.closed.append(Closed(now, found))
         for gone in trim(self.closed, self.limits.closed_max, self.limits.closed_age_ns, now):
@@ -357,10 +366,10 @@ class ReferenceLedger:
 
     def _movement(self, movement: Movement, now: int) -> Result:
         sku, occurred_ns = movement.sku, movement.occurred_ns or now
-        if self._seen(movement):
-            return MovementResult(MovementStatus.DUPLICATE, sku, self.on_hand(sku))
         if sku not in self.skus and len(self.skus) >= self.limits.skus_max:
             return MovementResult(MovementStatus.REJECTED, sku, 0, Reason.TABLE_FULL.name)
+        if self._seen(movement):
+            return MovementResult(MovementStatus.DUPLICATE, sku, self.on_hand(sku))
         if movement.type == MovementType.COUNT:
             refusal = self._count_refusal(sku, occurred_ns)
             if refusal:
@@ -370,10 +379,11 @@ class ReferenceLedger:
         status = MovementStatus.APPLIED
         if movement.type == MovementType.COUNT:
             self._count(sku, movement.quantity, occurred_ns, now)
-        elif occurred_ns <= self.watermarks.get(sku, 0):
-            status = MovementStatus.LATE_APPLIED
-        else:
-            self._change(Change(now, sku, self._signed(movement), occurred_ns, self.version + 1))
+        elif movement.type != MovementType.DISPOSITION_CHANGE:
+            if occurred_ns <= self.watermarks.get(sku, 0):
+                status = MovementStatus.LATE_APPLIED
+            else:
+                self._change(Change(now, sku, self._signed(movement), occurred_ns, self.version + 1))
         self._move_dispositions(movement)
         self._fulfil_by(movement, now)
         self._mark_seen(movement, now)
@@ -381,8 +391,6 @@ class ReferenceLedger:
         return MovementResult(status, sku, self.on_hand(sku), shortage=shortage)
 
     def _signed(self, movement: Movement) -> int:
-        if movement.type in (MovementType.DISPOSITION_CHANGE, MovementType.COUNT):
-            return 0
         return movement.quantity if movement.type in INCOMING else -movement.quantity
 
     def _move_dispositions(self, movement: Movement) -> None:
@@ -425,11 +433,14 @@ class ReferenceLedger:
         trim(self.movement_ids, self.limits.movement_ids_max, self.limits.movements_age_ns, now)
 
     def _change(self, change: Change) -> None:
-        """Change on_hand by a movement or a fulfilment, which later counts put back on top."""
+        """Change on_hand, and remember it to put it back on top of later counts."""
+        if change.delta == 0:
+            return
         self.changes.append(change)
         self.recent.append(change)
         for gone in trim(self.recent, self.limits.movements_max, self.limits.movements_age_ns, change.at_ns):
             self.floor_ns = max(self.floor_ns, gone.occurred_ns)
+            self.floor_version = max(self.floor_version, gone.version)
 
     def _count_refusal(self, sku: str, as_of_ns: int) -> CountStatus | None:
         if as_of_ns < self.floor_ns:
@@ -443,7 +454,7 @@ class ReferenceLedger:
 
     def _count(self, sku: str, counted: int, as_of_ns: int, now: int) -> None:
         delta = self._after_count(sku, counted, as_of_ns) - self.on_hand(sku)
-        self.changes.append(Change(now, sku, delta, as_of_ns, self.version + 1))
+        self._change(Change(now, sku, delta, as_of_ns, self.version + 1))
         self.watermarks[sku] = as_of_ns
 
     def _set_count(self, command: SetCount, now: int) -> Result:
@@ -468,16 +479,17 @@ class ReferenceLedger:
 
     def _set_count_refusal(self, command: SetCount) -> CountStatus | None:
         skus = [sku for sku, _ in command.lines]
-        newest = max((c.version for c in self.changes if c.sku in skus and c.delta), default=0)
-        if 0 < command.expected_version < newest:
+        newest = max((c.version for c in self.changes if c.sku in skus), default=0)
+        if 0 < command.expected_version < max(newest, self.floor_version):
             return CountStatus.VERSION_MISMATCH
         refusals = [self._count_refusal(sku, command.as_of_ns) for sku in skus]
         return min((refusal for refusal in refusals if refusal), default=None)
 
     def _shortage(self, sku: str, sellable_before: int) -> Shortage | None:
         sellable = self.sellable(sku)
-        missing = self.promised(sku) - sellable
-        if sellable >= sellable_before or missing <= 0:
+        promised = self.promised(sku)
+        missing = promised - sellable
+        if sellable >= sellable_before or missing <= 0 or promised == 0:
             return None
         at_risk = [r for r in self.reservations if r.live and r.open(sku)]
         at_risk.sort(key=lambda r: (r.state, -r.serial))
@@ -508,7 +520,7 @@ class ReferenceLedger:
             return Rejected(Reason.TABLE_FULL, "lines", "")
         for line in command.lines:
             self._set_policy_line(line)
-        return Done()
+        return Done(shortages=tuple(self.shortages))
 
     def _set_policy_line(self, line: PolicyLine) -> None:
         self._register(line.sku)
@@ -534,8 +546,12 @@ class ReferenceLedger:
 
     # --- reading
 
-    def query(self, query: Query) -> StockPage | ReservationPage | Rejected:
+    def query(self, query: Query) -> StockPage | ReservationPage | LedgerSummary | Rejected:
         """Answer a question."""
+        if isinstance(query, Summarise):
+            stocked = [sku for sku in self.skus if self.on_hand(sku)]
+            live = [r for r in self.reservations if r.live]
+            return LedgerSummary(self.version, len(self.skus), len(stocked), len(live), self.accepting)
         if isinstance(query, GetStock):
             return StockPage(tuple(self._stock(sku) for sku in query.skus))
         if isinstance(query, ListStock):
@@ -545,7 +561,7 @@ class ReferenceLedger:
         known = [r for r in self.reservations if not r.forgotten]
         if isinstance(query, GetReservation):
             found = [r.view() for r in known if r.command.reservation == query.reservation]
-            return ReservationPage(tuple(found)) if found else Rejected(Reason.RESERVATION_UNKNOWN, "reservation", "")
+            return ReservationPage(tuple(found)) if found else Rejected(Reason.RESERVATION_UNKNOWN, "name", "")
         return self._page([r for r in known if r.serial > query.after], query)
 
     def _page(self, after: list[Reservation], query: ListReservations) -> ReservationPage:
@@ -569,7 +585,6 @@ class ReferenceLedger:
             tuple(
                 Quota(channel, quota, self.reserved_for(sku, channel))
                 for channel, quota in sorted(self.quotas[sku].items())
-                if quota
             ),
             self.available(sku, ""),
         )

@@ -8,7 +8,7 @@ import pytest
 
 from allocator.core.commands import Capacity, Configure, GetReservation, GetStock, MovementType, PolicyLine, SetStockPolicy
 from allocator.core.ledger import StockLedger
-from allocator.core.limits import LINES_MAX, QUANTITY_MAX, QUOTAS_PER_SKU_MAX, TTL_MAX_NS, TTL_MIN_NS, LedgerLimits
+from allocator.core.limits import CLOCK_SKEW_MAX_NS, LINES_MAX, QUANTITY_MAX, QUOTAS_PER_SKU_MAX, TTL_MAX_NS, TTL_MIN_NS, LedgerLimits
 from allocator.core.results import MovementStatus, Reason, ReserveStatus
 from tests.unit.core.helpers import (
     HOUR,
@@ -54,12 +54,12 @@ MALFORMED: list[tuple[Any, str]] = [
     (lines(("apple", OVER)), "lines[0].quantity"),
     (lines(("apple", QUANTITY_MAX), ("apple", 1)), "lines"),
     (lines(*((f"sku-{n}", 1) for n in range(LINES_MAX + 1))), "lines"),
-    (reserve("q1", apple=1)._replace(ttl_ns=TTL_MIN_NS - 1), "ttl_ns"),
-    (reserve("q1", apple=1)._replace(ttl_ns=TTL_MAX_NS + 1), "ttl_ns"),
-    (reserve("q1", apple=1)._replace(ttl_ns=0), "ttl_ns"),
+    (reserve("q1", apple=1)._replace(ttl_ns=TTL_MIN_NS - 1), "ttl"),
+    (reserve("q1", apple=1)._replace(ttl_ns=TTL_MAX_NS + 1), "ttl"),
+    (reserve("q1", apple=1)._replace(ttl_ns=0), "ttl"),
     (reserve("q1", apple=1)._replace(policy=7), "policy"),
-    (extend("q1", of="q0", ttl_ns=TTL_MAX_NS + 1), "ttl_ns"),
-    (extend("q1", of="q0", ttl_ns=-1), "ttl_ns"),
+    (extend("q1", of="q0", ttl_ns=TTL_MAX_NS + 1), "ttl"),
+    (extend("q1", of="q0", ttl_ns=-1), "ttl"),
     (release("q1", of="q0", apple=0), "lines[0].quantity"),
     (release("q1", of="q0", apple=-1), "lines[0].quantity"),
     (fulfil("q1", of="q0", apple=0), "lines[0].quantity"),
@@ -67,17 +67,17 @@ MALFORMED: list[tuple[Any, str]] = [
     (set_count("q1"), "lines"),
     (set_count("q1", apple=-1), "lines[0].quantity"),
     (set_count("q1", apple=OVER), "lines[0].quantity"),
-    (set_count("q1", as_of_ns=NOW + 1, apple=1), "as_of_ns"),
+    (set_count("q1", as_of_ns=NOW + CLOCK_SKEW_MAX_NS + 1, apple=1), "as_of_time"),
     (SetStockPolicy("q1", ()), "lines"),
     (policy("q1", "apple", safety_stock=-1), "lines[0].safety_stock"),
     (policy("q1", "apple", safety_stock=OVER), "lines[0].safety_stock"),
     (policy("q1", "apple", quotas={"web": -1}), "lines[0].quotas"),
     (policy("q1", "apple", quotas={f"c{n}": 1 for n in range(QUOTAS_PER_SKU_MAX + 1)}), "lines[0].quotas"),
-    (policy("q1", "apple", moves=(("damaged", "damaged", 1),)), "lines[0].moves"),
-    (policy("q1", "apple", moves=(("", "damaged", 0),)), "lines[0].moves"),
-    (Configure("q1", capacity=Capacity(9, HOUR, 1)), "capacity.measure"),
-    (Configure("q1", capacity=Capacity(1, 0, 1)), "capacity.window_ns"),
-    (Configure("q1", capacity=Capacity(1, HOUR, -1)), "capacity.limit"),
+    (policy("q1", "apple", moves=(("damaged", "damaged", 1),)), "lines[0].disposition_moves"),
+    (policy("q1", "apple", moves=(("", "damaged", 0),)), "lines[0].disposition_moves"),
+    (Configure("q1", capacity=Capacity(9, HOUR, 1)), "measure"),
+    (Configure("q1", capacity=Capacity(1, 0, 1)), "window"),
+    (Configure("q1", capacity=Capacity(1, HOUR, -1)), "limit"),
 ]
 
 
@@ -103,11 +103,12 @@ def test_a_malformed_command_is_an_error_naming_its_field(ledger: StockLedger, c
         movement(M.ADJUSTMENT, "apple", -OVER),
         movement(M.COUNT, "apple", -1),
         movement(M.COUNT, "apple", OVER),
-        movement(M.COUNT, "apple", 1, occurred_ns=NOW + 1),
+        movement(M.COUNT, "apple", 1, occurred_ns=NOW + CLOCK_SKEW_MAX_NS + 1),
         damage("apple", 1, from_disposition="damaged"),
         movement(M.DISPOSITION_CHANGE, "apple", 1),
         receipt("apple", 1, sequence=-1),
         receipt("apple", 1)._replace(type=77),
+        receipt("apple", 1, occurred_ns=NOW + CLOCK_SKEW_MAX_NS + 1),
     ],
 )
 def test_a_malformed_movement_is_rejected_and_may_come_again_corrected(ledger: StockLedger, told: Any) -> None:
@@ -138,6 +139,12 @@ def test_an_unknown_sku_is_an_error_naming_its_line(ledger: StockLedger, command
     assert (result.reason, result.field) == (Reason.SKU_UNKNOWN, "lines[1].sku")
 
 
+def test_an_unknown_sku_is_named_by_the_callers_line(ledger: StockLedger) -> None:
+    """Lines are summed for the check, but the caller counts its own."""
+    result = do(ledger, lines(("apple", 1), ("apple", 1), ("kiwi", 1)))
+    assert (result.reason, result.field) == (Reason.SKU_UNKNOWN, "lines[2].sku")
+
+
 def test_a_policy_for_an_unknown_sku_needs_leave(ledger: StockLedger) -> None:
     """allow_missing registers it; without, none of the lines is taken over."""
     both = SetStockPolicy("q1", (PolicyLine("apple", 5), PolicyLine("kiwi", 5)))
@@ -156,8 +163,9 @@ def test_malformed_comes_before_unknown(ledger: StockLedger) -> None:
 
 def test_questions_about_the_unknown_are_errors(ledger: StockLedger) -> None:
     """Neither a SKU nor a reservation is made up."""
-    assert do(ledger, GetStock(("apple", "kiwi"))).reason == Reason.SKU_UNKNOWN
-    assert do(ledger, GetReservation("r-nobody")).reason == Reason.RESERVATION_UNKNOWN
+    stock_of: Any = ledger.query(GetStock(("apple", "kiwi")))
+    assert (stock_of.reason, stock_of.field) == (Reason.SKU_UNKNOWN, "skus[1]")
+    assert ledger.query(GetReservation("r-nobody"))[:2] == (Reason.RESERVATION_UNKNOWN, "name")
 
 
 def test_a_location_stocks_only_so_many_skus() -> None:

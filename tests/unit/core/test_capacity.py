@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from allocator.core.commands import Capacity, Configure, Measure
 from allocator.core.ledger import StockLedger
-from allocator.core.results import ReserveStatus
+from allocator.core.limits import LedgerLimits
+from allocator.core.results import Reason, ReserveStatus
 from tests.unit.core.helpers import (
     HOUR,
     NOW,
@@ -50,7 +51,8 @@ def test_each_window_has_its_own_capacity() -> None:
     do(ledger, reserve("q1", apple=5))
     assert do(ledger, reserve("q2", apple=1)).status == NO_CAPACITY
     assert do(ledger, reserve("q3", apple=5)._replace(pick_at_ns=NOW + HOUR)).status == HELD
-    assert do(ledger, reserve("q4", apple=1), NOW + HOUR).status == NO_CAPACITY
+    do(ledger, commit("q4", of="q3"))
+    assert do(ledger, reserve("q5", apple=1), NOW + HOUR).status == NO_CAPACITY
 
 
 def test_windows_start_at_whole_multiples() -> None:
@@ -144,6 +146,31 @@ def test_lowering_the_limit_leaves_nothing_but_no_debt() -> None:
     do(ledger, reserve("q1", apple=5))
     do(ledger, Configure("c1", capacity=picks(2)))
     assert do(ledger, reserve("q2", apple=1)).capacity_left == 0
+
+
+def test_only_so_many_windows_can_be_booked() -> None:
+    """Going over the maximum is an error, and never forgets what is booked."""
+    ledger = ledger_with({"apple": 100}, LedgerLimits(windows_max=2))
+    do(ledger, Configure("c0", capacity=picks(5)))
+    for n in range(2):
+        assert do(ledger, reserve(f"q{n}", apple=5)._replace(pick_at_ns=NOW + n * HOUR)).status == HELD
+    later = reserve("q2", apple=1)._replace(pick_at_ns=NOW + 2 * HOUR)
+    assert do(ledger, later).reason == Reason.TABLE_FULL
+    assert do(ledger, reserve("q3", apple=1)).capacity_left == 0
+    do(ledger, release("q4", of="q1"))
+    assert do(ledger, later).status == HELD
+    ledger.check_invariants()
+
+
+def test_past_windows_make_room_for_new_ones() -> None:
+    """What can no longer be picked need not be remembered."""
+    ledger = ledger_with({"apple": 100}, LedgerLimits(windows_max=1))
+    do(ledger, Configure("c0", capacity=picks(5)))
+    for n in range(3):
+        now_ns = NOW + n * HOUR
+        assert do(ledger, reserve(f"q{n}", apple=5), now_ns).status == HELD
+        do(ledger, commit(f"c{n}", of=f"q{n}"), now_ns)
+    ledger.check_invariants()
 
 
 def test_clearing_capacity_lifts_the_limit() -> None:

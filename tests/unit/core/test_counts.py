@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from allocator.core.commands import Movement, MovementType
-from allocator.core.limits import LedgerLimits
+from allocator.core.limits import CLOCK_SKEW_MAX_NS, LedgerLimits
 from allocator.core.results import CountLine, CountStatus, MovementStatus, Reason
 from tests.unit.core.helpers import (
     HOUR,
@@ -147,11 +147,22 @@ def test_a_count_of_an_unknown_sku_is_an_error() -> None:
 
 
 def test_a_count_from_the_future_is_an_error() -> None:
-    """Nobody has counted tomorrow's stock."""
+    """Clocks may differ a little, but nobody has counted tomorrow's stock."""
     ledger = ledger_with({"apple": 10})
-    assert do(ledger, set_count("q1", as_of_ns=NOW + 1, apple=1)).reason == Reason.INVALID
-    result = do(ledger, counted("apple", 1, NOW + 1))
+    ahead = NOW + CLOCK_SKEW_MAX_NS
+    assert do(ledger, set_count("q1", as_of_ns=ahead + 1, apple=1)).reason == Reason.INVALID
+    result = do(ledger, counted("apple", 1, ahead + 1))
     assert (result.status, result.reason) == (MovementStatus.REJECTED, "INVALID")
+    assert do(ledger, set_count("q1", as_of_ns=ahead, apple=1)).status == CountStatus.APPLIED
+
+
+def test_a_count_by_a_clock_ahead_of_ours_swallows_no_movement() -> None:
+    """What happens here after the count came in is not in the count, whatever time the count says."""
+    ledger = ledger_with({"apple": 10, "fig": 10})
+    do(ledger, set_count("q1", as_of_ns=NOW + CLOCK_SKEW_MAX_NS, apple=10))
+    do(ledger, counted("fig", 10, NOW + CLOCK_SKEW_MAX_NS))
+    assert do(ledger, sale("apple", 4), NOW + S).on_hand == 6
+    assert do(ledger, sale("fig", 4), NOW + S).on_hand == 6
 
 
 def test_a_count_movement_works_like_a_count() -> None:

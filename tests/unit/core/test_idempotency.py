@@ -60,6 +60,17 @@ def test_a_repeat_gets_the_first_answer_and_does_nothing(ledger: StockLedger, co
     assert ledger.snapshot() == before
 
 
+def test_a_repeat_tells_the_shortages_of_the_first_time() -> None:
+    """Whoever lost the first answer still has to know who is at risk."""
+    ledger = ledger_with({"apple": 2, "fig": 2})
+    do(ledger, reserve("q0", apple=2, fig=2))
+    broken = policy("q1", "apple", moves=(("", "damaged", 1),))
+    for command in (broken, set_count("q2", fig=1)):
+        first = do(ledger, command)
+        assert len(first.shortages) == 1
+        assert do(ledger, command) == first._replace(repeated=True)
+
+
 def test_a_refusal_is_remembered(ledger: StockLedger) -> None:
     """A retry of a refused reserve is refused, also when stock has come since."""
     refused = do(ledger, reserve("q1", apple=20))

@@ -69,13 +69,13 @@ def test_fulfilled_units_leave_the_quota() -> None:
     assert (row.on_hand, row.quotas, row.available) == (7, (Quota("web", 1, 0),), 6)
 
 
-def test_a_quota_sold_out_is_gone() -> None:
+def test_a_quota_sold_out_keeps_nothing_back() -> None:
     """Fulfilling more than the quota leaves none of it."""
     ledger = ring_fenced({"web": 2})
     do(ledger, reserve("q1", apple=3)._replace(channel="web"))
     do(ledger, sale("apple", 3, reservation="r-q1"))
     row = stock(ledger, "apple")
-    assert (row.quotas, row.available) == ((), 7)
+    assert (row.quotas, row.available) == ((Quota("web", 0, 0),), 7)
 
 
 def test_sales_of_other_channels_leave_the_quota() -> None:

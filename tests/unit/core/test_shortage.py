@@ -98,10 +98,10 @@ def test_damage_reports_a_shortage() -> None:
 
 
 def test_a_policy_moving_units_out_of_sale_reports_a_shortage() -> None:
-    """The event is in the journal; the answer is just done."""
+    """As if a movement had found them damaged."""
     ledger = promised(8)
     result, events = do_with_events(ledger, policy("p1", "apple", moves=(("", "damaged", 3),)))
-    assert not result.repeated
+    assert result.shortages == (Shortage("apple", 1, ("r-a",), 1),)
     assert ShortageFound(NOW, "apple", 1, ("r-a",), 1) in events
 
 
@@ -109,6 +109,15 @@ def test_safety_stock_and_quotas_cause_no_shortage() -> None:
     """They are about new promises, not about the goods."""
     ledger = promised(8)
     _, events = do_with_events(ledger, policy("p1", "apple", safety_stock=9, quotas={"web": 9}))
+    assert not any(isinstance(event, ShortageFound) for event in events)
+
+
+def test_nothing_promised_is_no_shortage() -> None:
+    """Stock below zero is an error of books; nobody is at risk."""
+    ledger = ledger_with({"apple": 1})
+    assert do(ledger, sale("apple", 3)).shortage is None
+    assert do(ledger, sale("fig", 1)).shortage is None
+    _, events = do_with_events(ledger, policy("p1", "apple", moves=(("", "damaged", 3),)))
     assert not any(isinstance(event, ShortageFound) for event in events)
 
 

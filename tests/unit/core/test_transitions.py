@@ -161,7 +161,7 @@ def test_what_ended_stays_ended(act: Any, end: str, status: int) -> None:
 def test_an_unknown_reservation_is_an_error(act: Any) -> None:
     """There is nothing to answer about a reservation nobody made."""
     result = do(ledger_with({"apple": 5}), act("q1", of="nobody"))
-    assert (result.reason, result.field) == (Reason.RESERVATION_UNKNOWN, "reservation")
+    assert (result.reason, result.field) == (Reason.RESERVATION_UNKNOWN, "name")
 
 
 def test_the_answer_shows_the_reservation_after_the_change(held: StockLedger) -> None:

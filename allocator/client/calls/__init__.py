@@ -1,0 +1,3 @@
+"""Every method of the client as a function from its arguments to the call it makes; no I/O, nothing kept."""
+
+from __future__ import annotations

@@ -1,0 +1,157 @@
+"""Calls of AvailabilityService."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from allocator.client import wire
+from allocator.client.call import Call
+from allocator.client.types.availability import (
+    AvailabilityChange,
+    AvailabilityMatrix,
+    CheckedLine,
+    CheckResult,
+    WatchUpdate,
+)
+from allocator.v1 import availability_pb2 as pb
+from allocator.v1.availability_pb2_grpc import AvailabilityServiceStub
+
+
+def check(
+    lines: wire.Lines,
+    *,
+    channel: str = "",
+    locations: Iterable[str] = (),
+    group: str = "",
+    min_versions: Mapping[str, int] | None = None,
+) -> Call[CheckResult]:
+    """Check a cart. Holds nothing: what is sufficient now may be gone at reserve.
+
+    Args:
+        lines: quantities by SKU, or pairs of them.
+        channel: sales channel, whose own quotas then count.
+        locations: where to look; none of them and no group: everywhere.
+        group: where to look: a location group.
+        min_versions: read at least this state, by location: the `versions` of a write reads that write.
+
+    Raises:
+        NotFound: a SKU, location or group is unknown.
+    """
+    request = pb.CheckAvailabilityRequest(
+        lines=[pb.AvailabilityLine(sku=sku, quantity=quantity) for sku, quantity in wire.pairs(lines)],
+        channel=channel,
+        locations=map(wire.location_name, locations),
+        location_group=wire.group_name(group),
+        min_versions=wire.version_list(min_versions),
+    )
+    return Call(AvailabilityServiceStub, "CheckAvailability", request, _check_result)
+
+
+def availability(
+    skus: Sequence[str],
+    *,
+    channel: str = "",
+    locations: Iterable[str] = (),
+    group: str = "",
+    min_versions: Mapping[str, int] | None = None,
+) -> Call[AvailabilityMatrix]:
+    """Read a matrix of up to 1,000 SKUs by locations, for listing pages and exports.
+
+    Args:
+        skus: the rows; unknown ones are zeros.
+        channel: sales channel, whose own quotas then count.
+        locations: the columns; none of them and no group: all locations.
+        group: the columns: a location group.
+        min_versions: read at least this state, by location.
+
+    Raises:
+        NotFound: a location or group is unknown.
+    """
+    request = pb.BatchGetAvailabilityRequest(
+        skus=skus,
+        channel=channel,
+        locations=map(wire.location_name, locations),
+        location_group=wire.group_name(group),
+        min_versions=wire.version_list(min_versions),
+    )
+    return Call(AvailabilityServiceStub, "BatchGetAvailability", request, _matrix)
+
+
+def watch(
+    skus: Sequence[str],
+    *,
+    channel: str = "",
+    locations: Iterable[str] = (),
+    group: str = "",
+    threshold: int | None = None,
+    resume_versions: Mapping[str, int] | None = None,
+) -> Call[WatchUpdate]:
+    """Stream what is available of up to 1,000 SKUs: first a full picture, then changes as they become durable.
+
+    The stream goes on until it is closed. When the connection breaks, it is opened again where it was.
+
+    Args:
+        skus: which.
+        channel: sales channel, whose own quotas then count.
+        locations: where to look; none of them and no group: everywhere.
+        group: where to look: a location group.
+        threshold: tell a change only when available crosses this many units; None: every change.
+        resume_versions: go on after this state, by location: the last `versions` of an earlier watch.
+
+    Raises:
+        NotFound: a location or group is unknown.
+        Unavailable: the service stayed away for as many attempts as a call may take.
+    """
+    request = pb.WatchAvailabilityRequest(
+        skus=skus,
+        channel=channel,
+        locations=map(wire.location_name, locations),
+        location_group=wire.group_name(group),
+        threshold=threshold,
+        resume_versions=wire.version_list(resume_versions),
+    )
+    return Call(AvailabilityServiceStub, "WatchAvailability", request, _update)
+
+
+def _check_result(message: pb.CheckAvailabilityResponse) -> CheckResult:
+    return CheckResult(
+        ok=message.sufficient,
+        lines=tuple(map(_line, message.lines)),
+        versions=wire.versions_of(message.versions),
+        ages_s=wire.ages_of(message.ages),
+    )
+
+
+def _line(message: pb.CheckedLine) -> CheckedLine:
+    return CheckedLine(
+        sku=message.sku,
+        requested=message.requested,
+        sufficient=message.sufficient,
+        total=message.total,
+        quantities={wire.plain_id(part.location): part.available for part in message.quantities},
+    )
+
+
+def _matrix(message: pb.BatchGetAvailabilityResponse) -> AvailabilityMatrix:
+    import numpy as np  # noqa: PLC0415  # only this needs it, and every start of the command line would pay
+
+    shape = (len(message.skus), len(message.locations))
+    return AvailabilityMatrix(
+        skus=tuple(message.skus),
+        locations=tuple(map(wire.plain_id, message.locations)),
+        cells=np.frombuffer(message.cells, "<i8").astype(np.int64, copy=False).reshape(shape),
+        unknown_skus=tuple(message.unknown_skus),
+        versions=wire.versions_of(message.versions),
+        ages_s=wire.ages_of(message.ages),
+    )
+
+
+def _update(message: pb.WatchAvailabilityResponse) -> WatchUpdate:
+    return WatchUpdate(
+        changes=tuple(
+            AvailabilityChange(change.sku, wire.plain_id(change.location), change.available)
+            for change in message.changes
+        ),
+        versions=wire.versions_of(message.versions),
+        snapshot=message.snapshot,
+    )

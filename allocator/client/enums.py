@@ -1,0 +1,144 @@
+"""Statuses and kinds as words. Each mirrors the enum of the same name in the contract, without its prefix.
+
+A value that a newer server may send and this build does not know reads as `UNSPECIFIED`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReservePolicy(StrEnum):
+    """What a reserve does when a line is short: hold every line whole or nothing, or of each line what there is."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    ALL_OR_NOTHING = "ALL_OR_NOTHING"
+    PARTIAL = "PARTIAL"
+
+
+class ReserveStatus(StrEnum):
+    """Outcome of a reserve; all but HELD and PARTIALLY_HELD are refusals, and nothing is held."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    HELD = "HELD"
+    PARTIALLY_HELD = "PARTIALLY_HELD"
+    LOCATION_CLOSED = "LOCATION_CLOSED"
+    INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
+    NO_CAPACITY = "NO_CAPACITY"
+
+
+class LineStatus(StrEnum):
+    """Outcome of one line of a reserve; NOT_HELD had enough, but the reserve as a whole was refused."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    HELD = "HELD"
+    PARTIALLY_HELD = "PARTIALLY_HELD"
+    INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
+    NOT_HELD = "NOT_HELD"
+
+
+class ReservationState(StrEnum):
+    """Life of a reservation: HELD, then COMMITTED, then FULFILLED; or RELEASED; or EXPIRED."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    HELD = "HELD"
+    COMMITTED = "COMMITTED"
+    FULFILLED = "FULFILLED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+
+
+class TransitionStatus(StrEnum):
+    """Outcome of commit, extend, release and fulfil; all but DONE are refusals, and nothing changed."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    DONE = "DONE"
+    EXPIRED = "EXPIRED"
+    RELEASED = "RELEASED"
+    FULFILLED = "FULFILLED"
+    NOT_COMMITTED = "NOT_COMMITTED"
+    COMMITTED = "COMMITTED"
+    LINES_EXCEED_OPEN = "LINES_EXCEED_OPEN"
+
+
+class MovementType(StrEnum):
+    """The physical fact behind a movement."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    RECEIPT = "RECEIPT"
+    SALE = "SALE"
+    RETURN = "RETURN"
+    ADJUSTMENT = "ADJUSTMENT"
+    TRANSFER_OUT = "TRANSFER_OUT"
+    TRANSFER_IN = "TRANSFER_IN"
+    DISPOSITION_CHANGE = "DISPOSITION_CHANGE"
+    COUNT = "COUNT"
+    SHIPMENT = "SHIPMENT"
+
+
+class MovementStatus(StrEnum):
+    """Outcome of a movement: recorded (LATE_APPLIED: a later count has it already), known before, or not recorded."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    APPLIED = "APPLIED"
+    DUPLICATE = "DUPLICATE"
+    LATE_APPLIED = "LATE_APPLIED"
+    REJECTED = "REJECTED"
+
+
+class MovementRejection(StrEnum):
+    """Why a movement was not recorded; UNSPECIFIED when it was."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    INVALID = "INVALID"
+    LOCATION_UNKNOWN = "LOCATION_UNKNOWN"
+    COUNT_TOO_OLD = "COUNT_TOO_OLD"
+    COUNT_SUPERSEDED = "COUNT_SUPERSEDED"
+    TABLE_FULL = "TABLE_FULL"
+
+
+class SetCountStatus(StrEnum):
+    """Outcome of a count: APPLIED, VALIDATED (a dry run), or a refusal that changed nothing."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    APPLIED = "APPLIED"
+    VALIDATED = "VALIDATED"
+    VERSION_MISMATCH = "VERSION_MISMATCH"
+    COUNT_TOO_OLD = "COUNT_TOO_OLD"
+    COUNT_SUPERSEDED = "COUNT_SUPERSEDED"
+
+
+class LocationKind(StrEnum):
+    """What a location is."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    DISTRIBUTION_CENTRE = "DISTRIBUTION_CENTRE"
+    STORE = "STORE"
+    DARK_STORE = "DARK_STORE"
+    THIRD_PARTY_LOGISTICS = "THIRD_PARTY_LOGISTICS"
+    DROP_SHIP_VENDOR = "DROP_SHIP_VENDOR"
+
+
+class LocationState(StrEnum):
+    """Whether a location takes new reservations."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+
+
+class CapacityMeasure(StrEnum):
+    """What capacity counts: units of any SKU, or reservations whatever their size."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    UNITS = "UNITS"
+    ORDERS = "ORDERS"
+
+
+class ServingStatus(StrEnum):
+    """What a server says of its health (`grpc.health.v1`)."""
+
+    UNKNOWN = "UNKNOWN"
+    SERVING = "SERVING"
+    NOT_SERVING = "NOT_SERVING"
+    SERVICE_UNKNOWN = "SERVICE_UNKNOWN"

@@ -1,0 +1,76 @@
+"""gRPC's errors as ours: the one seam where they are translated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from allocator.client.errors import (
+    CLASS_OF,
+    ErrorDetails,
+    FieldViolation,
+    MessageTooLarge,
+    RequestError,
+    RequestIdReused,
+    ServerError,
+)
+
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+_CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
+_CERTAIN: Final = frozenset({"RECOVERING", "DRAINING", "VERSION_NOT_REACHED"})
+"""Reasons of UNAVAILABLE after which nothing happened."""
+_UNKNOWN_OUTCOME: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL"})
+
+
+def from_rpc(error: grpc.RpcError) -> RequestError:
+    """Translate the error that a call ended in."""
+    code = error.code()  # type: ignore[attr-defined]  # every RpcError of a call is a grpc.Call too
+    message = error.details() or code.name  # type: ignore[attr-defined]  # as above
+    metadata: Iterable[tuple[str, Any]] = error.trailing_metadata() or ()  # type: ignore[attr-defined]  # as above
+    packed = next((value for key, value in metadata if key == _DETAILS_KEY), b"")
+    return _translated(code.name, message, status_pb2.Status.FromString(packed).details)
+
+
+def from_status(status: status_pb2.Status) -> RequestError:
+    """Translate an error that came inside an answer."""
+    return _translated(_CODES.get(status.code, "UNKNOWN"), status.message, status.details)
+
+
+def _translated(code: str, message: str, packed: Iterable[Any]) -> RequestError:
+    info, bad_request, retry = (
+        _first(packed, error_details_pb2.ErrorInfo),
+        _first(packed, error_details_pb2.BadRequest),
+        _first(packed, error_details_pb2.RetryInfo),
+    )
+    details = ErrorDetails(
+        code,
+        reason=info.reason if info else "",
+        metadata=dict(info.metadata) if info else {},
+        violations=tuple(FieldViolation(v.field, v.description) for v in bad_request.field_violations)
+        if bad_request
+        else (),
+        retry_after_s=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
+        outcome_unknown=code in _UNKNOWN_OUTCOME and not (info and info.reason in _CERTAIN),
+    )
+    return _class_of(details, message)(message, details)
+
+
+def _class_of(details: ErrorDetails, message: str) -> type[RequestError]:
+    if details.reason == "REQUEST_ID_REUSED":
+        return RequestIdReused
+    # gRPC itself says this, on either side, and has no details to tell it by.
+    if details.code == "RESOURCE_EXHAUSTED" and "larger than max" in message:
+        return MessageTooLarge
+    return CLASS_OF.get(details.code, ServerError)
+
+
+def _first(packed: Iterable[Any], cls: type[Any]) -> Any:  # noqa: ANN401  # a message of `cls`, or None
+    for item in packed:
+        if item.Is(cls.DESCRIPTOR):
+            message = cls()
+            item.Unpack(message)
+            return message
+    return None

@@ -1,0 +1,1 @@
+"""The Ray shell: location actors with group commit, command batching, routing, change feed, read model."""

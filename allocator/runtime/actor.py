@@ -1,0 +1,214 @@
+"""`LocationActor`: a Ray actor around one `LedgerHost`, with its threads for recovery, expiry and snapshots."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import structlog
+
+from allocator.core import codec
+from allocator.core.errors import AllocatorError
+from allocator.core.results import Reason, Rejected
+from allocator.journal.errors import JournalUnavailable
+from allocator.journal.store import JournalSettings
+from allocator.logs import configure_logs
+from allocator.runtime.host import LedgerHost
+from allocator.runtime.hosted import Hosted, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from allocator.core.limits import LedgerLimits
+    from allocator.journal.port import Journal
+
+RETRY_MIN_S: Final = 0.1
+RETRY_MAX_S: Final = 2.0
+FATAL_EXIT: Final = 70
+SNAPSHOT_LOOK_S: Final = 1.0
+POLL_PACE_S: Final = 0.02
+"""Least time a poll collects changes: bounds polls per second and reader, adds this to how late others' writes show."""
+
+log = structlog.get_logger("allocator.actor")
+
+
+class ActorConfig(NamedTuple):
+    """What an actor is made from."""
+
+    unit: str
+    names: tuple[str, ...]
+    journal: JournalSettings
+    limits: LedgerLimits
+    snapshot_bytes: int
+    log_level: str
+    log_format: str
+
+
+class LocationActor:
+    """The process that owns some locations' ledgers. Its methods take and give msgpack bytes."""
+
+    def __init__(self, config: ActorConfig) -> None:
+        configure_logs(config.log_level, config.log_format, process=config.unit)
+        self._config = config
+        self._incarnation = uuid.uuid4().hex
+        self._stopping = threading.Event()
+        self._ready = threading.Event()
+        self._host: LedgerHost | None = None
+        tune_gc()
+        threading.Thread(target=self._live, name="live", daemon=True).start()
+
+    def execute(self, data: bytes) -> bytes:
+        """Run a batch of commands, see `LedgerHost.execute`."""
+        host = self._host
+        return host.execute(data) if host is not None else self._recovering(data)
+
+    def changes(self, data: bytes) -> bytes:
+        """Wait for news: `(incarnation, sequence, {name: version}, wait_s)` as msgpack.
+
+        Returns:
+            `(incarnation, sequence, {name: (status, version, [change])})` as msgpack: ledgers with something new,
+            or all of them when the caller spoke to an earlier incarnation.
+        """
+        incarnation, sequence, known, wait_s = codec.unpack(data)
+        host = self._host
+        if host is None:
+            self._ready.wait(wait_s)
+            return codec.pack((self._incarnation, -1, {}))
+        same = incarnation == self._incarnation
+        if same:
+            with host.published:
+                host.published.wait_for(lambda: host.sequence > sequence or self._stopping.is_set(), wait_s)
+            self._stopping.wait(POLL_PACE_S)
+        sequence = host.sequence
+        news = {}
+        for name, item in list(host.hosted.items()):
+            told = self._news(host, item, known.get(name), same=same)
+            if told is not None:
+                news[name] = told
+        return codec.pack((self._incarnation, sequence, news))
+
+    def adopt(self, name: str) -> bool:
+        """Host one more location, made while the service runs; true once it serves."""
+        host = self._host
+        if host is None:
+            return False
+        if name not in host.hosted:
+            host.add(Hosted(name, self._config.limits))
+            self._recover(host, host.hosted[name])
+        return host.hosted[name].status is Status.SERVING
+
+    def status(self) -> dict[str, Any]:
+        """Process id and the status of each ledger, for boot, health and tests."""
+        hosted = self._host.hosted if self._host is not None else {}
+        ledgers = {name: (str(item.status), item.detail) for name, item in list(hosted.items())}
+        waiting = {name: (str(Status.RECOVERING), "") for name in self._config.names if name not in ledgers}
+        return {"pid": os.getpid(), "unit": self._config.unit, "ledgers": ledgers | waiting}
+
+    def stop(self) -> None:
+        """Snapshot what has a tail, so that the next start is quick, and stop the threads."""
+        self._stopping.set()
+        if self._host is not None:
+            self._host.announce()
+            self._host.snapshot_all()
+
+    def _live(self) -> None:
+        """Open the journal, recover, then expire and snapshot until stopped."""
+        journal = self._open()
+        if journal is None:
+            return
+        host = LedgerHost(
+            journal,
+            [Hosted(name, self._config.limits) for name in self._config.names],
+            time.time_ns,
+            _die,
+            self._config.snapshot_bytes,
+        )
+        self._host = host
+        self._ready.set()
+        for item in host.hosted.values():
+            self._recover(host, item)
+        gc.collect()
+        gc.freeze()
+        threading.Thread(target=self._keep_snapshots, args=(host,), name="snapshots", daemon=True).start()
+        wait_s = 0.0
+        while not self._stopping.wait(wait_s):
+            wait_s = host.tick()
+
+    def _open(self) -> Journal | None:
+        """The journal, waited for as long as it takes."""
+        for wait_s in _backoff():
+            try:
+                return self._config.journal.store().writer(self._config.unit)
+            except JournalUnavailable as error:
+                log.warning("journal unavailable", unit=self._config.unit, error=str(error), retry_s=wait_s)
+            except AllocatorError as error:
+                log.error("journal cannot be opened", unit=self._config.unit, error=str(error))  # noqa: TRY400
+            if self._stopping.wait(wait_s):
+                return None
+        return None
+
+    def _recover(self, host: LedgerHost, item: Hosted) -> None:
+        """Bring one ledger up; wait out an unreachable journal, stop at a damaged one."""
+        for wait_s in _backoff():
+            try:
+                item.recover(host.journal)
+                break
+            except JournalUnavailable as error:
+                item.detail = str(error)
+                log.warning("journal unavailable", shard=item.shard, error=str(error), retry_s=wait_s)
+                if self._stopping.wait(wait_s):
+                    break
+            except AllocatorError as error:
+                item.stop(error)
+                break
+        host.announce()
+
+    def _keep_snapshots(self, host: LedgerHost) -> None:
+        while not self._stopping.wait(SNAPSHOT_LOOK_S):
+            try:
+                host.snapshot_due()
+            except AllocatorError as error:  # the log still has everything; the next round tries again
+                log.warning("snapshot failed", unit=self._config.unit, error=str(error))
+
+    def _news(
+        self, host: LedgerHost, item: Hosted, version: int | None, *, same: bool
+    ) -> tuple[str, int, list[Any]] | None:
+        if item.status is not Status.SERVING:
+            return str(item.status), 0, []
+        with host.published:
+            changes = item.ring.since(version) if version is not None else None
+            head = item.ring.version
+        if changes is None:
+            change = host.whole(item)
+            return str(item.status), change.version, [change]
+        if not changes and same and version == head:
+            return None
+        return str(item.status), head, changes
+
+    def _recovering(self, data: bytes) -> bytes:
+        """The answer to every command while the journal is not even open."""
+        _, calls = codec.unpack(data)
+        refusal = codec.tagged(Rejected(Reason.RECOVERING, "location", "the journal is not open yet"))
+        return codec.pack(({}, [refusal] * len(calls)))
+
+
+def tune_gc() -> None:
+    """Collect seldom: a ledger's objects live long and make no cycles, and a full collection would walk all of them."""
+    gc.set_threshold(50_000, 50, 1_000)
+
+
+def _backoff() -> Iterator[float]:
+    wait_s = RETRY_MIN_S
+    while True:
+        yield wait_s
+        wait_s = min(2 * wait_s, RETRY_MAX_S)
+
+
+def _die(reason: str) -> None:
+    """End this process at once: what it has in memory is not what the journal has. Ray starts it anew."""
+    log.critical("journal failed, actor ends itself", error=reason)
+    os._exit(FATAL_EXIT)

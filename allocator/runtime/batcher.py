@@ -1,0 +1,134 @@
+"""`CommandBatcher`: natural batching towards one actor.
+
+While calls are in flight the next batch collects; there are no timers, so an idle system adds no delay. The queue is
+bounded: beyond it callers are refused at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from allocator.core import codec
+from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    Progress = dict[str, tuple[int, Sequence[Any] | None]]
+
+
+class Context(NamedTuple):
+    """The call behind a command: what follows it into logs, journal and postings."""
+
+    correlation_id: str = ""
+    traceparent: str = ""
+
+
+class Answer(NamedTuple):
+    """A result, and the version of the ledger that it is durable in."""
+
+    result: Any
+    version: int
+
+
+class _Call(NamedTuple):
+    name: str
+    command: tuple[Any, ...]
+    context: Context
+    future: asyncio.Future[Answer]
+
+
+class CommandBatcher:
+    """Collects commands for one actor and sends them in batches.
+
+    Args:
+        send: one call to the actor, bytes to bytes; raises when the actor is gone.
+        known_version: the version of a location that the read model has.
+        learn: takes the changes that come back with an answer; awaited before callers are answered.
+        queue_max: commands waiting at most.
+        batch_max: commands of one call at most.
+        in_flight_max: calls under way at most.
+    """
+
+    def __init__(  # noqa: PLR0913  # three collaborators, three bounds
+        self,
+        send: Callable[[bytes], Awaitable[bytes]],
+        known_version: Callable[[str], int | None],
+        learn: Callable[[Progress], Awaitable[None]],
+        *,
+        queue_max: int,
+        batch_max: int,
+        in_flight_max: int,
+    ) -> None:
+        self._send = send
+        self._known_version = known_version
+        self._learn = learn
+        self._queue_max = queue_max
+        self._batch_max = batch_max
+        self._in_flight_max = in_flight_max
+        self._queue: deque[_Call] = deque()
+        self._in_flight: set[asyncio.Task[None]] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        return not self._queue and not self._in_flight
+
+    def submit(self, name: str, command: tuple[Any, ...], context: Context) -> asyncio.Future[Answer]:
+        """Queue a command for the ledger `name`; the future has its answer once it is durable.
+
+        Raises:
+            OverloadedError: the queue is full; nothing was done.
+        """
+        if len(self._queue) >= self._queue_max:
+            raise OverloadedError(f"{self._queue_max} commands wait for the actor of {name}; try again shortly")
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Call(name, command, context, future))
+        if len(self._in_flight) < self._in_flight_max:
+            self._start()
+        return future
+
+    def _start(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._work())
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def _work(self) -> None:
+        """Send batches until the queue is empty."""
+        await asyncio.sleep(0)  # whoever else is ready now comes along
+        while self._queue:
+            batch = self._take()
+            if batch:
+                await self._send_batch(batch)
+
+    def _take(self) -> list[_Call]:
+        """The next batch, without the calls whose callers have gone: those were never started."""
+        batch: list[_Call] = []
+        while self._queue and len(batch) < self._batch_max:
+            call = self._queue.popleft()
+            if not call.future.done():
+                batch.append(call)
+        return batch
+
+    async def _send_batch(self, batch: list[_Call]) -> None:
+        known = {name: version for name in {call.name for call in batch} if (version := self._known_version(name)) is not None}
+        calls = [(call.name, codec.tagged(call.command), *call.context) for call in batch]
+        try:
+            progress, results = codec.unpack(await self._send(codec.pack((known, calls))))
+            await self._learn(progress)
+        except Exception as error:  # noqa: BLE001  # whatever it was, the callers must not wait for ever
+            self._fail(batch, error)
+            return
+        for call, array in zip(batch, results, strict=True):
+            if not call.future.done():
+                version = progress[call.name][0] if call.name in progress else 0
+                call.future.set_result(Answer(codec.untagged(array), version))
+
+    @staticmethod
+    def _fail(batch: list[_Call], cause: Exception) -> None:
+        for call in batch:
+            if not call.future.done():
+                error = OutcomeUnknownError(f"the actor of {call.name} went away: {type(cause).__name__}")
+                call.future.set_exception(error)

@@ -1,0 +1,160 @@
+"""Ray itself: starting or joining a cluster, making the actors, reaching them by name. All of Ray's settings are here."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from allocator.journal.store import JournalSettings
+from allocator.runtime.actor import ActorConfig, LocationActor
+from allocator.runtime.errors import BootError
+from allocator.runtime.hosted import NETWORK, Status
+from allocator.runtime.links import ActorLink, Links
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from allocator.config import Settings
+
+NAMESPACE: Final = "allocator"
+WRITE_THREADS: Final = 16
+FEED_THREADS: Final = 70
+"""Polls that may wait at one actor: one per gateway process, with room for one that restarts."""
+RAY_ENVIRONMENT: Final = {
+    "RAY_worker_niceness": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_enable_metrics_collection": "0",
+}
+
+log = structlog.get_logger("allocator.cluster")
+
+
+def start_ray(settings: Settings, temp_dir: Path | None = None) -> str:
+    """Start a local Ray of our own, or join the one in the settings; returns its address."""
+    os.environ.update(RAY_ENVIRONMENT)
+    import ray  # noqa: PLC0415  # takes a second, and reads the environment when imported
+
+    options: dict[str, Any] = {"namespace": NAMESPACE, "logging_level": "warning", "log_to_driver": True}
+    if settings.runtime.ray_address:
+        options["address"] = settings.runtime.ray_address
+    else:
+        options |= {
+            "address": "local",
+            "include_dashboard": False,
+            "num_cpus": max(1, os.cpu_count() or 1),
+            "object_store_memory": settings.runtime.object_store_mb * 2**20,
+            "_temp_dir": str(temp_dir) if temp_dir else None,
+            "_node_ip_address": "127.0.0.1",
+        }
+    context = ray.init(**options)
+    return str(context.address_info["gcs_address"])
+
+
+def join_ray(address: str) -> None:
+    """Join a running Ray as one more driver, as gateway processes do."""
+    os.environ.update(RAY_ENVIRONMENT)
+    import ray  # noqa: PLC0415  # as above
+
+    ray.init(address=address, namespace=NAMESPACE, logging_level="warning", log_to_driver=False)
+
+
+def stop_ray() -> None:
+    """Leave Ray; a local one of our own ends with it."""
+    import ray  # noqa: PLC0415  # as above
+
+    ray.shutdown()
+
+
+def start_actor(settings: Settings, name: str, locations: Sequence[str]) -> Any:  # noqa: ANN401  # a Ray handle
+    """Make the actor `name` with these ledgers; it recovers by itself, now and after every crash."""
+    import ray  # noqa: PLC0415  # as above
+
+    config = ActorConfig(
+        unit=name,
+        names=tuple(locations),
+        journal=JournalSettings(settings.journal_url, settings.journal.schema_name),
+        limits=settings.limits.ledger_limits(),
+        snapshot_bytes=int(settings.journal.snapshot_mb * 2**20),
+        log_level=settings.log.level,
+        log_format=settings.log.format,
+    )
+    remote = ray.remote(
+        num_cpus=0,
+        max_restarts=-1,
+        max_task_retries=0,
+        max_concurrency=WRITE_THREADS,
+        concurrency_groups={"feed": FEED_THREADS, "control": 2},
+    )(LocationActor)
+    return remote.options(name=name, namespace=NAMESPACE).remote(config)
+
+
+def wait_serving(handles: Mapping[str, Any], timeout_s: float, told: Callable[[int], None] = lambda _: None) -> None:
+    """Wait until every ledger of the actors serves or is known to be damaged; `told` hears how many actors are up.
+
+    Raises:
+        BootError: naming those that are not, with what they say.
+    """
+    import ray  # noqa: PLC0415  # as above
+
+    deadline_s = time.monotonic() + timeout_s
+    waiting = dict(handles)
+    problems: dict[str, str] = {}
+    while waiting:
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            names = ", ".join(f"{name} ({problems.get(name) or 'no answer'})" for name in sorted(waiting))
+            raise BootError(f"not up within {timeout_s:g} s: {names}")
+        asked = {handle.status.remote(): name for name, handle in waiting.items()}
+        done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=min(left_s, 5))
+        for ref in done:
+            name = asked[ref]
+            problems[name] = _recovering(ray.get(ref))
+            if not problems[name]:
+                del waiting[name]
+        told(len(handles) - len(waiting))
+        if waiting:
+            time.sleep(0.02)
+
+
+def _recovering(status: Mapping[str, Any]) -> str:
+    """The ledgers that are still recovering, with what is in the way."""
+    slow = [f"{name} {detail}" for name, (state, detail) in status["ledgers"].items() if state == Status.RECOVERING]
+    return ", ".join(slow)
+
+
+class RayLink(ActorLink):
+    """A way to one Ray actor."""
+
+    def __init__(self, handle: Any) -> None:  # noqa: ANN401  # a Ray handle
+        self._handle = handle
+
+    async def execute(self, data: bytes) -> bytes:
+        """Run a batch of commands."""
+        return await self._handle.execute.remote(data)  # type: ignore[no-any-return]  # Ray has no types here
+
+    async def changes(self, data: bytes) -> bytes:
+        """Wait for news of its ledgers."""
+        return await self._handle.changes.options(concurrency_group="feed").remote(data)  # type: ignore[no-any-return]
+
+    async def adopt(self, location: str) -> bool:
+        """Have it host one more location."""
+        return await self._handle.adopt.options(concurrency_group="control").remote(location)  # type: ignore[no-any-return]
+
+
+class RayLinks(Links):
+    """Ways to all actors by their names in the cluster."""
+
+    def link(self, actor: str) -> ActorLink:
+        """The way to `actor`."""
+        import ray  # noqa: PLC0415  # as above
+
+        return RayLink(ray.get_actor(actor, namespace=NAMESPACE))
+
+
+__all__ = ["NETWORK", "RayLinks", "join_ray", "start_actor", "start_ray", "stop_ray", "wait_serving"]

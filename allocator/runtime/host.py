@@ -1,0 +1,247 @@
+"""`LedgerHost`: the ledgers of one actor behind one group commit. No Ray here: threads call in, bytes go out.
+
+Calls execute one after another under the state lock; whoever is done first with executing commits for all that
+executed meanwhile, so while one fsync runs the next group executes. Nothing is answered or published before the
+journal has it. When the journal fails the host dies: memory is ahead of the disk then, and only recovery can tell.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from allocator.core import codec
+from allocator.core import commands as c
+from allocator.core.events import ShortageFound
+from allocator.core.results import Reason, Rejected
+from allocator.journal.port import Entry, Snapshot, Write
+from allocator.runtime.errors import HostFailedError
+from allocator.runtime.hosted import Hosted, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from allocator.core.codec import Record
+    from allocator.journal.port import Journal
+    from allocator.runtime.feed import Change
+
+QUERIES: Final = frozenset((c.GetStock, c.ListStock, c.GetReservation, c.ListReservations, c.Summarise))
+TICK_MAX_S: Final = 1.0
+"""No hold is shorter than `TTL_MIN_NS` = 1 s, so looking once a second never comes late to one made meanwhile."""
+
+log = structlog.get_logger("allocator.host")
+
+
+class LedgerHost:
+    """Executes batches of commands on its ledgers, durably.
+
+    Args:
+        journal: the unit that all ledgers of this host are in.
+        hosted: the ledgers by shard, not recovered yet.
+        clock_ns: wall clock, ns since 1970 UTC.
+        die: ends the process; called when the journal fails.
+        snapshot_bytes: least size of a tail that makes a snapshot worth while.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        hosted: Iterable[Hosted],
+        clock_ns: Callable[[], int],
+        die: Callable[[str], None],
+        snapshot_bytes: int,
+    ) -> None:
+        self.journal = journal
+        self.hosted: dict[str, Hosted] = {item.name: item for item in hosted}
+        self._clock_ns = clock_ns
+        self._die = die
+        self._snapshot_bytes = snapshot_bytes
+        self._state = threading.Lock()
+        self._commit = threading.Lock()
+        self._pending: list[tuple[Hosted, Write, Change]] = []
+        self._ticket = 0
+        self._durable = 0
+        self._failure = ""
+        self.published = threading.Condition()
+        self.sequence = 0
+
+    def execute(self, data: bytes) -> bytes:
+        """Run a batch: `(versions known, [(name, command, correlation_id, traceparent)])` as msgpack.
+
+        Returns:
+            `({name: (version, changes since the known version or None)}, [result])` as msgpack, once all of it is
+            durable.
+        """
+        known, calls = codec.unpack(data)
+        with self._state:
+            try:
+                results, names = self._run(calls)
+            except BaseException as error:
+                self._fail(error)  # a ledger may be half changed now
+                raise
+            ticket = self._ticket
+        self._make_durable(ticket)
+        return codec.pack(({name: self._progress(name, known.get(name)) for name in names}, results))
+
+    def tick(self) -> float:
+        """Expire what is due; returns how many seconds may pass before the next call."""
+        with self._state:
+            now_ns = self._clock_ns()
+            records: dict[Hosted, list[Record]] = {}
+            for item in self._serving():
+                events = item.machine.tick(now_ns)
+                if events:
+                    records[item] = [(event, "", "") for event in events]
+            self._close(records)
+            ticket = self._ticket
+            next_ns = [ns for item in self._serving() if (ns := item.machine.next_expiry_ns()) is not None]
+        self._make_durable(ticket)
+        wait_s = (min(next_ns) - self._clock_ns()) / 1e9 if next_ns else TICK_MAX_S
+        return min(max(wait_s, 0.001), TICK_MAX_S)
+
+    def whole(self, item: Hosted) -> Change:
+        """A full picture of one ledger, durable before it is returned."""
+        with self._state:
+            change = item.recorder.whole()
+            ticket = self._ticket
+        self._make_durable(ticket)
+        return change
+
+    def add(self, item: Hosted) -> None:
+        """Host one more ledger, to be recovered by the caller."""
+        with self._state:
+            self.hosted.setdefault(item.name, item)
+
+    def announce(self) -> None:
+        """Wake readers because a ledger's status changed."""
+        with self.published:
+            self.sequence += 1
+            self.published.notify_all()
+
+    def snapshot_due(self) -> None:
+        """Snapshot the ledgers whose tail has grown long, and cut what nobody needs any more."""
+        for item in self._serving():
+            if item.tail_bytes > max(self._snapshot_bytes, item.snapshot_bytes):
+                self._snapshot(item)
+
+    def snapshot_all(self) -> None:
+        """Snapshot every ledger that has a tail, so that the next start is quick."""
+        for item in self._serving():
+            if item.tail_bytes:
+                self._snapshot(item)
+
+    def _snapshot(self, item: Hosted) -> None:
+        with self._state:
+            data, version, ticket = item.machine.snapshot(), item.machine.version, self._ticket
+            tail_bytes = item.tail_bytes
+        self._make_durable(ticket)
+        self.journal.save_snapshot(item.shard, item.epoch, Snapshot(version, data))
+        with self._state:
+            item.snapshot_bytes = len(data)
+            item.tail_bytes -= tail_bytes
+        dropped = self.journal.cut(item.shard)
+        log.info("snapshot", shard=item.shard, version=version, bytes=len(data), entries_cut=dropped)
+
+    def _run(self, calls: Iterable[tuple[str, Any, str, str]]) -> tuple[list[Any], dict[str, None]]:
+        """Execute `calls` and queue what they journal; returns results on the wire and the ledgers concerned."""
+        now_ns = self._clock_ns()
+        results: list[Any] = []
+        records: dict[Hosted, list[Record]] = {}
+        names = dict.fromkeys(call[0] for call in calls)
+        for name in names:
+            item = self.hosted.get(name)
+            if item is not None and item.status is Status.SERVING and (events := item.machine.tick(now_ns)):
+                records[item] = [(event, "", "") for event in events]
+        for name, array, correlation_id, traceparent in calls:
+            item = self.hosted.get(name)
+            if item is None or item.status is not Status.SERVING:
+                results.append(codec.tagged(_not_serving(name, item)))
+                continue
+            result, events = self._answer(item, codec.untagged(array), now_ns)
+            results.append(codec.tagged(result))
+            if events:
+                _tell(name, events, correlation_id)
+                records.setdefault(item, []).extend([(event, correlation_id, traceparent) for event in events])
+        self._close(records)
+        return results, names
+
+    def _answer(self, item: Hosted, command: Any, now_ns: int) -> tuple[Any, Sequence[Any]]:  # noqa: ANN401  # any
+        machine = item.machine
+        try:
+            if type(command) in QUERIES:
+                return machine.query(command), ()  # type: ignore[attr-defined]  # only stock ledgers are asked
+            result, events = machine.decide(command, now_ns)
+        except Exception as error:  # deciding changes nothing, so one bad command need not take the others along
+            log.exception("command failed", shard=item.shard, command=type(command).__name__)
+            return Rejected(Reason.INTERNAL, "", f"{type(error).__name__} while deciding; nothing was changed"), ()
+        return machine.enact(command, result, events), events
+
+    def _close(self, records: Mapping[Hosted, list[Record]]) -> None:
+        """End the batch of each ledger and queue its journal entry and its change."""
+        for item, items in records.items():
+            version = item.machine.close_batch()
+            payload = codec.pack_batch(items)
+            item.tail_bytes += len(payload)
+            write = Write(item.shard, item.epoch, Entry(version, payload))
+            self._pending.append((item, write, item.recorder.changed()))
+        self._ticket += bool(records)
+
+    def _make_durable(self, ticket: int) -> None:
+        """Return when everything executed up to `ticket` is in the journal and published."""
+        if self._durable >= ticket:
+            return
+        with self._commit:
+            if self._durable >= ticket:
+                return
+            with self._state:
+                group, self._pending = self._pending, []
+                upto = self._ticket
+            if self._failure:
+                raise HostFailedError(self._failure)
+            try:
+                self.journal.append([write for _, write, _ in group])
+            except BaseException as error:
+                self._fail(error)
+                raise
+            self._publish(group)
+            self._durable = upto
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = f"{type(error).__name__}: {error}"
+        self._die(self._failure)
+
+    def _publish(self, group: list[tuple[Hosted, Write, Change]]) -> None:
+        with self.published:
+            for item, _, change in group:
+                item.ring.publish(change)
+            self.sequence += 1
+            self.published.notify_all()
+
+    def _progress(self, name: str, known: int | None) -> tuple[int, list[Change] | None]:
+        """The durable version of a ledger, and what a reader at version `known` does not know yet."""
+        item = self.hosted.get(name)
+        if item is None or item.status is not Status.SERVING:
+            return 0, []
+        with self.published:
+            changes = item.ring.since(known) if known is not None else []
+            return item.ring.version, changes
+
+    def _serving(self) -> list[Hosted]:
+        return [item for item in self.hosted.values() if item.status is Status.SERVING]
+
+
+def _not_serving(name: str, item: Hosted | None) -> Rejected:
+    if item is None:
+        return Rejected(Reason.LOCATION_UNKNOWN, "location", f"location {name!r} is not hosted here")
+    if item.status is Status.DAMAGED:
+        return Rejected(Reason.JOURNAL_DAMAGED, "location", item.detail)
+    return Rejected(Reason.RECOVERING, "location", f"location {name!r} is recovering{item.detail and ': ' + item.detail}")
+
+
+def _tell(name: str, events: Iterable[Any], correlation_id: str) -> None:
+    for event in events:
+        if type(event) is ShortageFound:
+            log.warning("shortage", location=name, sku=event.sku, missing=event.missing,
+                        reservations=event.reservations, correlation_id=correlation_id)  # fmt: skip

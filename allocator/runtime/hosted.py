@@ -1,0 +1,94 @@
+"""One ledger as its actor hosts it: the ledger, its journal position, its feed, and how it comes back to life."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from allocator.core import codec
+from allocator.core.errors import AllocatorError
+from allocator.core.ledger import StockLedger
+from allocator.core.network.ledger import NetworkLedger
+from allocator.runtime.feed import FeedRing, Recorder
+
+if TYPE_CHECKING:
+    from allocator.core.limits import LedgerLimits
+    from allocator.journal.port import Journal, Opened
+    from allocator.runtime.feed import Machine
+
+NETWORK: Final = "network"
+"""Name and shard of the network's ledger."""
+LOCATION_PREFIX: Final = "location/"
+"""Shards of stock ledgers are this plus the location's id."""
+
+log = structlog.get_logger("allocator.host")
+
+
+class Status(StrEnum):
+    """Whether a ledger answers."""
+
+    RECOVERING = "recovering"
+    SERVING = "serving"
+    DAMAGED = "damaged"
+
+
+class Hosted:
+    """A ledger and what its host knows of it.
+
+    Attributes:
+        name: location id, or `NETWORK`.
+        shard: its log in the journal.
+        status, detail: whether it answers, and why not.
+        epoch: our right to append.
+        tail_bytes, snapshot_bytes: size of the journal since the last snapshot, and of that snapshot.
+    """
+
+    def __init__(self, name: str, limits: LedgerLimits) -> None:
+        self.name = name
+        self.shard = name if name == NETWORK else LOCATION_PREFIX + name
+        self._limits = limits
+        self.status = Status.RECOVERING
+        self.detail = ""
+        self.epoch = 0
+        self.tail_bytes = 0
+        self.snapshot_bytes = 0
+        self.machine: Machine = self._fresh()
+        self.recorder = Recorder(self.machine)
+        self.ring = FeedRing(0)
+
+    def recover(self, journal: Journal) -> None:
+        """Open the journal under a new epoch and rebuild the ledger from snapshot and tail.
+
+        Raises:
+            JournalUnavailable: try again later.
+            JournalDamaged, FormatUnknown, BrokenInvariantError: it needs a person.
+        """
+        opened = journal.open(self.shard)
+        machine = self._rebuild(opened)
+        if isinstance(machine, StockLedger):
+            machine.check_invariants()
+        self.machine, self.epoch = machine, opened.epoch
+        self.tail_bytes = sum(len(entry.payload) for entry in opened.tail)
+        self.snapshot_bytes = len(opened.snapshot.payload) if opened.snapshot else 0
+        self.recorder = Recorder(machine)
+        self.ring = FeedRing(machine.version)
+        self.status, self.detail = Status.SERVING, ""
+        log.info("recovered", shard=self.shard, version=machine.version, epoch=self.epoch, tail=len(opened.tail))
+
+    def stop(self, error: AllocatorError) -> None:
+        """Give up on a damaged journal until a person has looked; other ledgers of the host go on."""
+        self.status, self.detail = Status.DAMAGED, str(error)
+        log.error("location stopped", shard=self.shard, error=str(error))
+
+    def _fresh(self) -> Machine:
+        return NetworkLedger(self._limits) if self.name == NETWORK else StockLedger(self.name, self._limits)
+
+    def _rebuild(self, opened: Opened) -> Machine:
+        machine = self._fresh()
+        if opened.snapshot is not None:
+            machine = type(machine).restore(opened.snapshot.payload)  # type: ignore[attr-defined]  # both ledgers can
+        for entry in opened.tail:
+            machine.replay(entry.version, [record[0] for record in codec.unpack_batch(entry.payload)])
+        return machine

@@ -1,0 +1,29 @@
+"""How a gateway reaches an actor: three calls, bytes to bytes. Ray in production, plain threads in tests."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+
+class ActorLink(ABC):
+    """A way to one actor. Every call raises when the actor is away."""
+
+    @abstractmethod
+    async def execute(self, data: bytes) -> bytes:
+        """Run a batch of commands."""
+
+    @abstractmethod
+    async def changes(self, data: bytes) -> bytes:
+        """Wait for news of its ledgers."""
+
+    @abstractmethod
+    async def adopt(self, location: str) -> bool:
+        """Have it host one more location."""
+
+
+class Links(ABC):
+    """Ways to all actors."""
+
+    @abstractmethod
+    def link(self, actor: str) -> ActorLink:
+        """The way to `actor`."""

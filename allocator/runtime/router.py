@@ -1,0 +1,229 @@
+"""`Router`: a gateway's way to the ledgers. Commands go out in batches, changes come in, reads stay here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import structlog
+
+from allocator.core import codec
+from allocator.core.results import Reason, Rejected
+from allocator.runtime.batcher import Answer, CommandBatcher, Context
+from allocator.runtime.errors import VersionNotReachedError
+from allocator.runtime.hosted import NETWORK, Status
+from allocator.runtime.network_view import NetworkView
+from allocator.runtime.read_model import AvailabilityModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from allocator.runtime.links import ActorLink, Links
+
+POLL_WAIT_S: Final = 1.0
+"""How long a poll waits at the actor; also the heartbeat that `age` is measured by."""
+POLL_RETRY_S: Final = 0.2
+
+log = structlog.get_logger("allocator.router")
+
+
+class Bounds(NamedTuple):
+    """Named maxima of the batchers, see `ServerSettings`."""
+
+    queue_max: int
+    batch_max: int
+    in_flight_max: int
+
+
+class _Peer:
+    """One actor: its link, its batcher, and the task that follows its feed."""
+
+    def __init__(self, link: ActorLink, batcher: CommandBatcher) -> None:
+        self.link = link
+        self.batcher = batcher
+        self.follow: asyncio.Task[None] | None = None
+        self.reached = False
+
+
+class Router:
+    """Everything a servicer needs of the runtime.
+
+    Attributes:
+        network: locations, groups and their actors.
+        model: what can be promised.
+        statuses: location -> status of its ledger, as last heard.
+    """
+
+    def __init__(self, links: Links, bounds: Bounds) -> None:
+        self._links = links
+        self._bounds = bounds
+        self._peers: dict[str, _Peer] = {}
+        self._news = asyncio.Condition()
+        self.network = NetworkView()
+        self.model = AvailabilityModel()
+        self.statuses: dict[str, str] = {}
+
+    async def start(self, timeout_s: float) -> None:
+        """Follow the network and every actor; returns once all were heard of.
+
+        Raises:
+            TimeoutError: not within `timeout_s`.
+        """
+        async with asyncio.timeout(timeout_s):
+            self._peer(NETWORK)
+            await self._until(lambda: self.network.version >= 0)
+            await self._until(self._all_heard)
+
+    async def stop(self) -> None:
+        """Wait for accepted commands, then stop following."""
+        while not all(peer.batcher.idle for peer in self._peers.values()):
+            await asyncio.sleep(0.005)
+        tasks = [peer.follow for peer in self._peers.values() if peer.follow is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def submit(self, location: str, command: tuple[Any, ...], context: Context = Context()) -> Answer:
+        """Have the ledger of `location` execute `command`; the answer is durable and known to the read model.
+
+        Raises:
+            OverloadedError, OutcomeUnknownError.
+        """
+        actor = NETWORK if location == NETWORK else self.network.actor_of(location)
+        if actor is None:
+            detail = f"location {location!r} is not in the network"
+            return Answer(Rejected(Reason.LOCATION_UNKNOWN, "location", detail), 0)
+        return await self._peer(actor).batcher.submit(location, command, context)
+
+    def submit_all(
+        self, calls: Iterable[tuple[str, tuple[Any, ...]]], context: Context = Context()
+    ) -> Sequence[asyncio.Future[Answer]]:
+        """`submit` many at once without a task each; unknown locations are answered like that too."""
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Answer]] = []
+        for location, command in calls:
+            actor = self.network.actor_of(location)
+            if actor is None:
+                future: asyncio.Future[Answer] = loop.create_future()
+                detail = f"location {location!r} is not in the network"
+                future.set_result(Answer(Rejected(Reason.LOCATION_UNKNOWN, "location", detail), 0))
+            else:
+                future = self._peer(actor).batcher.submit(location, command, context)
+            futures.append(future)
+        return futures
+
+    async def adopt(self, location: str) -> bool:
+        """Have the actor that `location` was placed in host it; true once it serves."""
+        actor = self.network.actor_of(location)
+        return actor is not None and await self._peer(actor).link.adopt(location)
+
+    async def reach(self, versions: Mapping[str, int], timeout_s: float) -> None:
+        """Wait until reads are based on at least `versions`.
+
+        Raises:
+            VersionNotReachedError: naming the first location that is behind.
+        """
+        if self._behind(versions) is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._until(lambda: self._behind(versions) is None)
+        location = self._behind(versions)
+        if location is not None:
+            have, want = self.model.version(location), versions[location]
+            raise VersionNotReachedError(f"location {location!r} is at version {have}, version {want} was asked for")
+
+    @property
+    def serving(self) -> bool:
+        """Whether every location's ledger answers."""
+        return all(self.statuses.get(name) == Status.SERVING for name in self.network.locations)
+
+    def _behind(self, versions: Mapping[str, int]) -> str | None:
+        return next((name for name, want in versions.items() if (self.model.version(name) or 0) < want), None)
+
+    def _all_heard(self) -> bool:
+        for actor in self.network.actors:
+            self._peer(actor)
+        return all(self._peers[actor].reached for actor in self.network.actors)
+
+    async def _until(self, done: Any) -> None:  # noqa: ANN401  # a predicate
+        async with self._news:
+            await self._news.wait_for(done)
+
+    def _peer(self, actor: str) -> _Peer:
+        peer = self._peers.get(actor)
+        if peer is None:
+            link = self._links.link(actor)
+            batcher = CommandBatcher(link.execute, self._known_version, self._learn, **self._bounds._asdict())
+            peer = self._peers[actor] = _Peer(link, batcher)
+            peer.follow = asyncio.get_running_loop().create_task(self._follow(actor, peer))
+        return peer
+
+    def _known_version(self, name: str) -> int | None:
+        return self.network.version if name == NETWORK else self.model.version(name)
+
+    async def _learn(self, progress: Mapping[str, tuple[int, Sequence[Any] | None]]) -> None:
+        """Take over what came back with answers; where something is missing wait for the feed to bring it."""
+        gaps = {name: v for name, (v, changes) in progress.items() if not self._apply(name, changes)}
+        if gaps:
+            with contextlib.suppress(TimeoutError):  # the answer is durable all the same, only reads are behind
+                async with asyncio.timeout(POLL_WAIT_S):
+                    await self._until(lambda: self._behind(gaps) is None)
+        async with self._news:
+            self._news.notify_all()
+
+    def _apply(self, name: str, changes: Sequence[Any] | None) -> bool:
+        if name == NETWORK:
+            self.network.apply(changes or ())
+            return True
+        return changes is not None and self.model.apply(name, changes)
+
+    async def _follow(self, actor: str, peer: _Peer) -> None:
+        """Follow one actor's feed for ever; an actor that is away is asked again shortly."""
+        incarnation, sequence = "", -1
+        while True:
+            known = self._known(actor)
+            try:
+                data = await peer.link.changes(codec.pack((incarnation, sequence, known, POLL_WAIT_S)))
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001  # an actor that restarts; the next round tells
+                log.info("actor away", actor=actor, error=type(error).__name__)
+                incarnation = ""
+                self.statuses.update(dict.fromkeys(known, str(Status.RECOVERING)))
+                await asyncio.sleep(POLL_RETRY_S)
+                continue
+            incarnation, sequence, news = codec.unpack(data)
+            await self._hear(actor, peer, known, news)
+
+    def _known(self, actor: str) -> dict[str, int | None]:
+        """The versions this gateway has of the ledgers of `actor`."""
+        if actor == NETWORK:
+            return {NETWORK: self.network.version if self.network.version >= 0 else None}
+        mine = (name for name in self.network.locations if self.network.actor_of(name) == actor)
+        return {name: self.model.version(name) for name in mine}
+
+    async def _hear(self, actor: str, peer: _Peer, known: Mapping[str, int | None], news: Mapping[str, Any]) -> None:
+        serving = set(known) - set(news)
+        for name, (status, _, changes) in news.items():
+            self.statuses[name] = status
+            if status == Status.SERVING:
+                serving.add(name)
+                self._apply(name, changes)
+        if actor != NETWORK:
+            self.model.heard(serving)
+        else:
+            self._follow_network()
+        peer.reached = True
+        async with self._news:
+            self._news.notify_all()
+
+    def _follow_network(self) -> None:
+        """Follow actors that are new in the network, forget locations that left it."""
+        for actor in self.network.actors:
+            self._peer(actor)
+        for name in self.model.locations():
+            if name not in self.network.locations:
+                self.model.forget(name)
+                self.statuses.pop(name, None)
