@@ -29,9 +29,13 @@ class ServerSettings(_Section):
     """Where callers reach the service, and how much it takes on at once."""
 
     host: str = Field("127.0.0.1", description="address to listen on; loopback unless you say otherwise")
-    port: int = Field(50051, ge=0, le=65535, description="TCP port, shared by all gateway processes; 0 picks a free one")
+    port: int = Field(
+        50051, ge=0, le=65535, description="TCP port, shared by all gateway processes; 0 picks a free one"
+    )
     gateways: int = Field(1, ge=1, le=64, description="gateway processes sharing the port")
-    queue_max: int = Field(20_000, ge=1, description="commands waiting per actor and gateway; more get RESOURCE_EXHAUSTED")
+    queue_max: int = Field(
+        20_000, ge=1, description="commands waiting per actor and gateway; more get RESOURCE_EXHAUSTED"
+    )
     batch_max: int = Field(1_024, ge=1, le=100_000, description="commands in one call to an actor")
     in_flight_max: int = Field(2, ge=1, le=16, description="calls to one actor under way at once, per gateway")
     deadline_s: float = Field(10, gt=0, le=300, description="deadline of a call that comes without one, seconds")
@@ -51,7 +55,12 @@ class JournalSettings(_Section):
 class RuntimeSettings(_Section):
     """How locations are spread over processes."""
 
-    actors: int = Field(0, ge=0, le=10_000, description="pack all locations into this many actors; 0: one each, up to actors_max")
+    actors: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="pack all locations into this many actors; 0: one each, up to actors_max",
+    )
     actors_max: int = Field(0, ge=0, le=10_000, description="most actors; 0: 4 per core, at least 16")
     ray_address: str = Field("", description="Ray cluster to join; empty: a local one of our own")
     ray_port: int = Field(0, ge=0, le=65535, description="port of the local Ray head; 0 picks a free one")
@@ -68,7 +77,9 @@ class LimitSettings(_Section):
     requests_age_s: float = Field(86_400, gt=0, description="how long a request id is remembered, seconds")
     closed_max: int = Field(LedgerLimits().closed_max, ge=1, description="ended reservations that can be looked up")
     closed_age_s: float = Field(86_400, gt=0, description="how long an ended reservation can be looked up, seconds")
-    movements_max: int = Field(LedgerLimits().movements_max, ge=1, description="movements kept to put on top of a count")
+    movements_max: int = Field(
+        LedgerLimits().movements_max, ge=1, description="movements kept to put on top of a count"
+    )
     movement_ids_max: int = Field(LedgerLimits().movement_ids_max, ge=1, description="movement ids remembered")
     movements_age_s: float = Field(7 * 86_400, gt=0, description="how long both are kept, seconds")
 
@@ -104,7 +115,11 @@ class Settings(BaseSettings):
     """All settings. Environment variables win over the file: ALLOCATOR_SERVER__PORT=6000 sets [server] port."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ALLOCATOR_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="ALLOCATOR_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     data_dir: Path = Field(Path("data"), description="journal, logs and Ray's temporary files")
@@ -120,7 +135,7 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the hook's signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the hook's signature

@@ -96,8 +96,11 @@ def _each(decoder: Decoder) -> Decoder:
     return lambda items: tuple(decoder(item) for item in items)
 
 
-def _optional(decoder: Decoder) -> Decoder:
-    return lambda item: None if item is None else decoder(item)
+def _optional(decoder: Callable[[Any], Any]) -> Decoder:
+    def decode(item: Any) -> object:  # noqa: ANN401  # None, or what the decoder takes
+        return None if item is None else decoder(item)
+
+    return decode
 
 
 _COMMANDS: dict[type, Decoder] = {

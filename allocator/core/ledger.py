@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from allocator.core import codec, counting, invariants, moving, queries, reserving, settings, snapshot, transitions
+from allocator.core import (
+    codec,
+    counting,
+    invariants,
+    moving,
+    queries,
+    reserving,
+    settings,
+    snapshot,
+    transitions,
+)
 from allocator.core import commands as c
 from allocator.core import events as e
 from allocator.core.capacity import CapacityBook
@@ -108,10 +118,9 @@ class StockLedger:
         """Make `event` so."""
         cls = type(event)
         _APPLIERS[cls](self, event)
-        if event[0] > self.clock_ns:
-            self.clock_ns = event[0]
+        self.clock_ns = max(self.clock_ns, event[0])
         if cls not in _UNREMEMBERED:
-            self.requests.remember(event.command[0], event)  # type: ignore[union-attr, arg-type]  # Remembered
+            self.requests.remember(event.command[0], event)  # type: ignore[union-attr]  # a Remembered one
 
     def tick(self, now_ns: int) -> list[e.Event]:
         """Expire the holds that ran out by `now_ns`, in order of expiry, and return the events."""

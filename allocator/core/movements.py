@@ -15,7 +15,7 @@ SEQUENCE_WINDOW: Final = 4_096
 
 
 class SequenceWindow:
-    """Sequences seen of one source: the highest `SEQUENCE_WINDOW` of them, and a floor below which all count as seen."""
+    """Sequences seen of one source: the highest `SEQUENCE_WINDOW`, and a floor below which all count as seen."""
 
     __slots__ = ("_lowest", "floor", "seen")
 

@@ -156,7 +156,12 @@ def _unsellable_gain(ledger: StockLedger, movement: Movement) -> int:
 
 
 def _answer(
-    ledger: StockLedger, movement: Movement, status: MovementStatus, delta: int, reason: str = "", detail: str = ""
+    ledger: StockLedger,
+    movement: Movement,
+    status: MovementStatus,
+    delta: int,
+    reason: str = "",
+    detail: str = "",
 ) -> MovementResult:
     i = ledger.stock.index.get(movement.sku)
     on_hand = delta if i is None else ledger.stock.on_hand[i] + delta
@@ -172,7 +177,10 @@ def _problem(ledger: StockLedger, movement: Movement, now_ns: int) -> tuple[str,
         return "INVALID", "source and movement_id are required, and sequence is not negative"
     size = abs(quantity) if kind == MovementType.ADJUSTMENT else quantity
     if not (0 if kind == MovementType.COUNT else 1) <= size <= QUANTITY_MAX:
-        return "INVALID", f"quantity {quantity} is not allowed for this type; at most {QUANTITY_MAX} units, no zero"
+        return (
+            "INVALID",
+            f"quantity {quantity} is not allowed for this type; at most {QUANTITY_MAX} units, no zero",
+        )
     return _shape_problem(ledger, movement, now_ns)
 
 

@@ -18,12 +18,12 @@ from allocator.core.results import (
 )
 
 if TYPE_CHECKING:
-    from allocator.core.commands import Write
+    from allocator.core.commands import Movement, Write
     from allocator.core.reservations import Reservation
     from allocator.core.results import Result
 
 
-def answer_again(command: Write, first: e.Remembered) -> Result:
+def answer_again(command: Write | Movement, first: e.Remembered) -> Result:
     """The answer to a `command` whose request id `first` has answered before."""
     return differing_field(command, first.command) or first_result(first)
 

@@ -132,11 +132,14 @@ def _grant(policy: int, lines: Lines, lefts: list[int]) -> Lines:
     return tuple((sku, part) for sku, part in parts if part > 0)
 
 
-def _refuse(  # noqa: PLR0913, PLR0917  # the parts of one answer
-    command: Reserve, now_ns: int, status: ReserveStatus, lines: Lines, lefts: list[int], capacity_left: int = 0
+def _refuse(  # the parts of one answer
+    command: Reserve,
+    now_ns: int,
+    status: ReserveStatus,
+    lines: Lines,
+    lefts: list[int],
+    capacity_left: int = 0,
 ) -> Decision:
-    held = tuple(
-        HeldLine(sku, quantity, 0, max(0, left)) for (sku, quantity), left in zip(lines, lefts, strict=True)
-    )
+    held = tuple(HeldLine(sku, quantity, 0, max(0, left)) for (sku, quantity), left in zip(lines, lefts, strict=True))
     result = ReserveResult(status, "", now_ns, 0, held, capacity_left)
     return result, (Refused(now_ns, command, RESERVE_KIND, result),)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from allocator.core.reservations import Reservation
 
 
-def shortage_after(  # noqa: PLR0913  # one change, told by its parts
+def shortage_after(  # one change, told by its parts
     ledger: StockLedger, sku: str, now_ns: int, *, gained: int, served: int = 0, served_id: str = ""
 ) -> ShortageFound | None:
     """The shortage of `sku` once its sellable stock has changed by `gained` units, if that lowered it too far.

@@ -69,9 +69,10 @@ def load(cls: type[StockLedger], state: dict[str, Any]) -> StockLedger:
 def _load_reservations(ledger: StockLedger, state: dict[str, Any]) -> None:
     book = ledger.reservations
     for row in state["reservations"]:
-        *columns, done = row
-        copied = {sku: list(pair) for sku, pair in done.items()} if done is not None else None
-        book.add(Reservation(*columns, copied))
+        reservation = Reservation(*row)
+        if reservation.done is not None:
+            reservation.done = {sku: list(pair) for sku, pair in reservation.done.items()}
+        book.add(reservation)
     book.closed = deque(state["closed"])
     book.serial = state["serial"]
 

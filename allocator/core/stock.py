@@ -71,7 +71,8 @@ class StockColumns:
         """`free` of many SKUs at once: int64 of the shape of `indexes`."""
         reserved = self.column("held")[indexes] + self.column("committed")[indexes]
         protected = self.column("unsellable")[indexes] + self.column("safety_stock")[indexes]
-        return self.column("on_hand")[indexes] - reserved - protected
+        free: NDArray[np.int64] = self.column("on_hand")[indexes] - reserved - protected
+        return free
 
     def load(self, name: str, data: bytes) -> None:
         """Replace a column by the little-endian int64 in `data`."""

@@ -52,7 +52,7 @@ class CommandBatcher:
         in_flight_max: calls under way at most.
     """
 
-    def __init__(  # noqa: PLR0913  # three collaborators, three bounds
+    def __init__(  # three collaborators, three bounds
         self,
         send: Callable[[bytes], Awaitable[bytes]],
         known_version: Callable[[str], int | None],
@@ -71,10 +71,10 @@ class CommandBatcher:
         self._queue: deque[_Call] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
-        return not self._queue and not self._in_flight
+    async def drain(self) -> None:
+        """Return when nothing waits and nothing is under way."""
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
 
     def submit(self, name: str, command: tuple[Any, ...], context: Context) -> asyncio.Future[Answer]:
         """Queue a command for the ledger `name`; the future has its answer once it is durable.
@@ -113,7 +113,11 @@ class CommandBatcher:
         return batch
 
     async def _send_batch(self, batch: list[_Call]) -> None:
-        known = {name: version for name in {call.name for call in batch} if (version := self._known_version(name)) is not None}
+        known = {
+            name: version
+            for name in {call.name for call in batch}
+            if (version := self._known_version(name)) is not None
+        }
         calls = [(call.name, codec.tagged(call.command), *call.context) for call in batch]
         try:
             progress, results = codec.unpack(await self._send(codec.pack((known, calls))))

@@ -1,8 +1,9 @@
-"""Ray itself: starting or joining a cluster, making the actors, reaching them by name. All of Ray's settings are here."""
+"""Ray itself: starting or joining a cluster, making actors, reaching them by name. All of Ray's settings are here."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,19 +26,22 @@ WRITE_THREADS: Final = 16
 FEED_THREADS: Final = 70
 """Polls that may wait at one actor: one per gateway process, with room for one that restarts."""
 RAY_ENVIRONMENT: Final = {
-    "RAY_worker_niceness": "0",
+    "RAY_worker_niceness": "0",  # actors answer checkouts; Ray would make them give way to everybody
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_enable_metrics_collection": "0",
+    "RAY_AUTH_MODE": "token",
 }
+RAY_LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Keeps a Ray of our own on 127.0.0.1: without it Ray listens on the machine's outward address."""
 
 log = structlog.get_logger("allocator.cluster")
 
 
 def start_ray(settings: Settings, temp_dir: Path | None = None) -> str:
     """Start a local Ray of our own, or join the one in the settings; returns its address."""
-    os.environ.update(RAY_ENVIRONMENT)
+    prepare_environment(settings.runtime.ray_address)
     import ray  # noqa: PLC0415  # takes a second, and reads the environment when imported
 
     options: dict[str, Any] = {"namespace": NAMESPACE, "logging_level": "warning", "log_to_driver": True}
@@ -50,14 +54,21 @@ def start_ray(settings: Settings, temp_dir: Path | None = None) -> str:
             "num_cpus": max(1, os.cpu_count() or 1),
             "object_store_memory": settings.runtime.object_store_mb * 2**20,
             "_temp_dir": str(temp_dir) if temp_dir else None,
-            "_node_ip_address": "127.0.0.1",
         }
     context = ray.init(**options)
     return str(context.address_info["gcs_address"])
 
 
+def prepare_environment(ray_address: str) -> None:
+    """Set Ray's environment, also for the processes started after this; a Ray of our own gets a token of its own."""
+    os.environ.update(RAY_ENVIRONMENT)
+    if not ray_address:
+        os.environ.update(RAY_LOOPBACK)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
 def join_ray(address: str) -> None:
-    """Join a running Ray as one more driver, as gateway processes do."""
+    """Join a running Ray as one more driver, as gateway processes do; they inherit the environment."""
     os.environ.update(RAY_ENVIRONMENT)
     import ray  # noqa: PLC0415  # as above
 

@@ -159,11 +159,11 @@ class LedgerHost:
             if item is None or item.status is not Status.SERVING:
                 results.append(codec.tagged(_not_serving(name, item)))
                 continue
-            result, events = self._answer(item, codec.untagged(array), now_ns)
+            result, decided = self._answer(item, codec.untagged(array), now_ns)
             results.append(codec.tagged(result))
-            if events:
-                _tell(name, events, correlation_id)
-                records.setdefault(item, []).extend([(event, correlation_id, traceparent) for event in events])
+            if decided:
+                _tell(name, decided, correlation_id)
+                records.setdefault(item, []).extend([(event, correlation_id, traceparent) for event in decided])
         self._close(records)
         return results, names
 
@@ -237,7 +237,9 @@ def _not_serving(name: str, item: Hosted | None) -> Rejected:
         return Rejected(Reason.LOCATION_UNKNOWN, "location", f"location {name!r} is not hosted here")
     if item.status is Status.DAMAGED:
         return Rejected(Reason.JOURNAL_DAMAGED, "location", item.detail)
-    return Rejected(Reason.RECOVERING, "location", f"location {name!r} is recovering{item.detail and ': ' + item.detail}")
+    return Rejected(
+        Reason.RECOVERING, "location", f"location {name!r} is recovering{item.detail and ': ' + item.detail}"
+    )
 
 
 def _tell(name: str, events: Iterable[Any], correlation_id: str) -> None:

@@ -106,10 +106,11 @@ class AvailabilityModel:
 
     def available(self, rows: NDArray[np.int64], columns: NDArray[np.int64], channel: str) -> NDArray[np.int64]:
         """Units a channel can be promised, floored at 0: int64, shape (rows, columns)."""
-        cells = self.free[rows[:, None], columns]
+        cells: NDArray[np.int64] = self.free[rows[:, None], columns]
         if self.quotas:
             self._keep_quotas(cells, rows, columns, channel)
-        return np.maximum(cells, 0, out=cells)
+        np.maximum(cells, 0, out=cells)
+        return cells
 
     def _keep_quotas(
         self, cells: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64], channel: str

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 POLL_WAIT_S: Final = 1.0
 """How long a poll waits at the actor; also the heartbeat that `age` is measured by."""
 POLL_RETRY_S: Final = 0.2
+NO_CONTEXT: Final = Context()
 
 log = structlog.get_logger("allocator.router")
 
@@ -77,14 +78,13 @@ class Router:
 
     async def stop(self) -> None:
         """Wait for accepted commands, then stop following."""
-        while not all(peer.batcher.idle for peer in self._peers.values()):
-            await asyncio.sleep(0.005)
+        await asyncio.gather(*(peer.batcher.drain() for peer in self._peers.values()))
         tasks = [peer.follow for peer in self._peers.values() if peer.follow is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def submit(self, location: str, command: tuple[Any, ...], context: Context = Context()) -> Answer:
+    async def submit(self, location: str, command: tuple[Any, ...], context: Context = NO_CONTEXT) -> Answer:
         """Have the ledger of `location` execute `command`; the answer is durable and known to the read model.
 
         Raises:
@@ -97,7 +97,7 @@ class Router:
         return await self._peer(actor).batcher.submit(location, command, context)
 
     def submit_all(
-        self, calls: Iterable[tuple[str, tuple[Any, ...]]], context: Context = Context()
+        self, calls: Iterable[tuple[str, tuple[Any, ...]]], context: Context = NO_CONTEXT
     ) -> Sequence[asyncio.Future[Answer]]:
         """`submit` many at once without a task each; unknown locations are answered like that too."""
         loop = asyncio.get_running_loop()

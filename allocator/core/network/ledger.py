@@ -58,9 +58,7 @@ class NetworkLedger:
             self.apply(event)
         return result
 
-    def decide(
-        self, command: t.NetworkCommand, now_ns: int
-    ) -> tuple[NetworkResult, tuple[t.NetworkChanged, ...]]:
+    def decide(self, command: t.NetworkCommand, now_ns: int) -> tuple[NetworkResult, tuple[t.NetworkChanged, ...]]:
         """Answer `command` and tell the event that makes it so; changes nothing."""
         now_ns = max(now_ns, self.clock_ns)
         first = self.requests.by_id.get(command.request_id)

@@ -1,0 +1,65 @@
+"""`service.json` in the data directory: where the service is and which processes it consists of."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+REFRESH_S: Final = 1.0
+
+
+class ServiceNotice:
+    """Keeps the file current; an actor's process id comes from the actor itself.
+
+    Args:
+        path: of the file.
+        port: that the gateways share.
+        ray_address: of the cluster.
+        handles: of all actors.
+    """
+
+    def __init__(self, path: Path, port: int, ray_address: str, handles: Sequence[Any]) -> None:
+        self._path = path
+        self._fixed = {"pid": os.getpid(), "port": port, "ray_address": ray_address}
+        self._handles = handles
+        self._actors: dict[str, dict[str, Any]] = {}
+        self._asked: list[Any] = []
+        self._next_s = 0.0
+        self._written = ""
+
+    def refresh(self, children: Mapping[str, int]) -> None:
+        """Ask the actors now and then, without waiting for them, and write the file when it changed."""
+        import ray  # noqa: PLC0415  # see cluster.py
+
+        if self._asked:
+            done, self._asked = ray.wait(self._asked, num_returns=len(self._asked), timeout=0)
+            for ref in done:
+                self._note(ref)
+        if not self._asked and time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + REFRESH_S
+            self._asked = [h.status.options(concurrency_group="control").remote() for h in self._handles]
+        self._write(children)
+
+    def _note(self, ref: Any) -> None:  # noqa: ANN401  # a Ray reference
+        import ray  # noqa: PLC0415  # see cluster.py
+
+        try:
+            status = ray.get(ref)
+        except ray.exceptions.RayError:
+            return  # it restarts; its last process id stays until it answers again
+        ledgers = {name: state for name, (state, _) in status["ledgers"].items()}
+        self._actors[status["unit"]] = {"pid": status["pid"], "ledgers": ledgers}
+
+    def _write(self, children: Mapping[str, int]) -> None:
+        text = json.dumps(self._fixed | {"children": dict(children), "actors": self._actors}, indent=2)
+        if text != self._written:
+            part = self._path.with_suffix(".part")
+            part.write_text(text, encoding="utf-8")
+            part.replace(self._path)
+            self._written = text
