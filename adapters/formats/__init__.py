@@ -57,7 +57,7 @@ def parse_file(
     digest: str = "",
     after: Place = START,
 ) -> Iterator[Line]:
-    """Yield the lines of a file whose format is `kind`; see `parse_csv`, `parse_cloudevents`, `parse_rejects`."""
+    """Yield the lines of a file whose format is `kind`, as `parse_csv` and the others do."""
     if kind == csv.NAME:
         return parse_csv(file, source=source, delimiter=delimiter, digest=digest, after=after)
     return (parse_cloudevents if kind == cloudevents.NAME else parse_rejects)(file, after=after)

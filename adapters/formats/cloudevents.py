@@ -1,7 +1,7 @@
 """CloudEvents 1.0, JSON, one event per line: the canonical form of a movement on the wire.
 
-`id` is unique per `source`, `partitionkey` the location, `time` when it happened, `sequence` an optional position in
-the source's stream; `data` has the rest.
+`id` is unique per `source`, `partitionkey` the location, `time` when it happened, `sequence` optionally the position
+in the source's stream; `data` has the rest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CSV with a header row: the columns sku, location, type and quantity, and any of the other fields of a movement.
+"""CSV with a header row: sku, location, type and quantity, and any of the other fields of a movement.
 
 A record is one line, so a damaged quote harms one line and not the rest of the file.
 """
@@ -47,8 +47,8 @@ class CsvRows:
 
     Args:
         header: the header line.
-        digest: of the file's content; makes the ids of movements that have none, so that the same file gives them
-            the same ids whenever it comes.
+        digest: of the file's content; makes the ids of movements that have none, so that the same file gives
+            them the same ids whenever it comes.
         source: of movements that name none.
         delimiter: one character.
     """

@@ -13,7 +13,7 @@ FOUND_LENGTH_MAX: Final = 60
 
 
 class StockMovement(NamedTuple):
-    """A physical stock fact at a location: the fields of `allocator.core.commands.Movement` after the location.
+    """A physical stock fact: the location, then the fields of `allocator.core.commands.Movement`.
 
     Attributes:
         location: id of the location.

@@ -1,4 +1,4 @@
-"""Lines that were refused, kept with the reason: JSON lines that can be dropped into an inbox again, as they are.
+"""Lines that were refused, kept with the reason: JSON lines that can be dropped into an inbox as they are.
 
 Each line is then read as it was in its first file, so that its movement has the same id.
 """
@@ -74,7 +74,7 @@ class RejectRow(BaseModel):
     at: str = ""
 
     @classmethod
-    def of(  # noqa: PLR0913  # a record: one argument per part
+    def of(
         cls, origin: Origin, raw: bytes, reject_class: RejectClass, *, by: RejectedBy, reason: str, at: str
     ) -> RejectRow:
         """The row for a line that was met first at `origin`."""

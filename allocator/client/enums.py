@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class ReservePolicy(StrEnum):
-    """What a reserve does when a line is short: hold every line whole or nothing, or of each line what there is."""
+    """What a reserve does when a line is short: hold all lines whole or nothing, or of each what there is."""
 
     UNSPECIFIED = "UNSPECIFIED"
     ALL_OR_NOTHING = "ALL_OR_NOTHING"
@@ -77,7 +77,7 @@ class MovementType(StrEnum):
 
 
 class MovementStatus(StrEnum):
-    """Outcome of a movement: recorded (LATE_APPLIED: a later count has it already), known before, or not recorded."""
+    """Outcome of a movement. LATE_APPLIED: recorded, and a later count has its units already."""
 
     UNSPECIFIED = "UNSPECIFIED"
     APPLIED = "APPLIED"

@@ -26,7 +26,7 @@ class ErrorDetails:
 
     Attributes:
         code: gRPC status code, such as NOT_FOUND.
-        reason: the contract's reason, such as SKU_UNKNOWN; "" when the error did not come from Allocator itself.
+        reason: the contract's reason, such as SKU_UNKNOWN; "" when the error is not from Allocator itself.
         metadata: names behind the reason: `sku`, `location`, `field` and so on.
         request_id: of the write; "" for a read.
         violations: what is wrong with the request, field by field.
@@ -138,7 +138,7 @@ class Overloaded(RequestError):
 
 
 class Unavailable(RequestError):
-    """No server could be reached or it went away, as often as was tried; see `outcome_unknown` for a write."""
+    """No server answered, however often asked; `outcome_unknown`: whether a write may have happened."""
 
 
 class DeadlineExceeded(Unavailable):

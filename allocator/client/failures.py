@@ -27,19 +27,19 @@ _UNKNOWN_OUTCOME: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCEL
 
 def from_rpc(error: grpc.RpcError) -> RequestError:
     """Translate the error that a call ended in."""
-    code = error.code()  # type: ignore[attr-defined]  # every RpcError of a call is a grpc.Call too
-    message = error.details() or code.name  # type: ignore[attr-defined]  # as above
-    metadata: Iterable[tuple[str, Any]] = error.trailing_metadata() or ()  # type: ignore[attr-defined]  # as above
+    code = error.code()
+    message = error.details() or code.name
+    metadata: Any = error.trailing_metadata() or ()
     packed = next((value for key, value in metadata if key == _DETAILS_KEY), b"")
     return _translated(code.name, message, status_pb2.Status.FromString(packed).details)
 
 
-def from_status(status: status_pb2.Status) -> RequestError:
-    """Translate an error that came inside an answer."""
-    return _translated(_CODES.get(status.code, "UNKNOWN"), status.message, status.details)
+def from_status(status: status_pb2.Status, request_id: str) -> RequestError:
+    """Translate an error that came inside an answer, for the part of it with this request id."""
+    return _translated(_CODES.get(status.code, "UNKNOWN"), status.message, status.details, request_id)
 
 
-def _translated(code: str, message: str, packed: Iterable[Any]) -> RequestError:
+def _translated(code: str, message: str, packed: Iterable[Any], request_id: str = "") -> RequestError:
     info, bad_request, retry = (
         _first(packed, error_details_pb2.ErrorInfo),
         _first(packed, error_details_pb2.BadRequest),
@@ -49,6 +49,7 @@ def _translated(code: str, message: str, packed: Iterable[Any]) -> RequestError:
         code,
         reason=info.reason if info else "",
         metadata=dict(info.metadata) if info else {},
+        request_id=request_id,
         violations=tuple(FieldViolation(v.field, v.description) for v in bad_request.field_violations)
         if bad_request
         else (),

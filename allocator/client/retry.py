@@ -1,7 +1,7 @@
 """When to try a call again: pure, with the time and the chance as arguments.
 
-Full jitter as in "Exponential Backoff And Jitter" (Marc Brooker, AWS Architecture Blog, 2015): each wait is uniform
-between nothing and a bound that doubles, so callers that failed together do not come back together.
+Full jitter as in "Exponential Backoff And Jitter" (Marc Brooker, AWS Architecture Blog, 2015): each wait is
+uniform between nothing and a bound that doubles, so callers that failed together do not come back together.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class RetryPolicy:
 
     Attributes:
         timeout_s: for the call as a whole, waits included, seconds.
-        attempt_timeout_s: for each attempt, seconds; None: half of `timeout_s`, so that one attempt that got lost
-            leaves time for another.
+        attempt_timeout_s: for each attempt, seconds; None: half of `timeout_s`, so that one attempt that got
+            lost leaves time for another.
         retries_max: attempts after the first; 0: never try again.
         backoff_s: bound of the first wait, seconds; doubles with each.
         backoff_max_s: bound of every wait, seconds. What the server asks for (RetryInfo) comes on top.
@@ -90,7 +90,7 @@ class Attempts:
         wait_s = self._policy.wait_s(self._failed, error.details.retry_after_s, chance)
         over = self._failed > self._policy.retries_max or now_s + wait_s >= self._ends_s
         if over or not is_safe_to_repeat(error):
-            raise self._last(error)
+            raise self._last(error) from None
         return wait_s
 
     def _last(self, error: RequestError) -> RequestError:

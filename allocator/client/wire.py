@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -11,10 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from allocator.client.errors import invalid
+from allocator.client.types.lines import Lines
 from allocator.v1 import common_pb2
-
-Lines = Mapping[str, int] | Iterable[tuple[str, int]]
-"""Quantities by SKU, or pairs of them; pairs of the same SKU are summed by the server."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -126,12 +124,3 @@ def versions_of(messages: Iterable[common_pb2.LocationVersion]) -> dict[str, int
 def ages_of(messages: Iterable[common_pb2.LocationAge]) -> dict[str, float]:
     """Ages by location, seconds."""
     return {plain_id(message.location): message.age.ToTimedelta().total_seconds() for message in messages}
-
-
-M = TypeVar("M")
-T = TypeVar("T")
-
-
-def optional(message: M, present: bool, parse: Callable[[M], T]) -> T | None:  # noqa: FBT001  # what HasField said
-    """The parsed message, or None when it is absent."""
-    return parse(message) if present else None

@@ -100,8 +100,7 @@ class Catalog:
         """
         positions = self._tables.positions
         rows = [
-            {"name": name, "shard": checked_shard(shard), "version": version}
-            for shard, version in versions.items()
+            {"name": name, "shard": checked_shard(shard), "version": version} for shard, version in versions.items()
         ]
         if not rows:
             return
@@ -121,9 +120,7 @@ class Catalog:
         """List every position, sorted by name and shard; 0 where a cursor of every shard has not begun."""
         cursors, positions, shards = self._tables.cursors, self._tables.positions, self._tables.shards
         with self.database.reading() as connection:
-            every = (
-                connection.execute(select(cursors.c.name).where(cursors.c.every_shard == 1)).scalars().all()
-            )
+            every = connection.execute(select(cursors.c.name).where(cursors.c.every_shard == 1)).scalars().all()
             names = connection.execute(select(shards.c.shard)).scalars().all()
             rows = connection.execute(select(positions.c.name, positions.c.shard, positions.c.version)).all()
         start = {(name, shard): 0 for name in every for shard in names}
@@ -141,9 +138,7 @@ class Catalog:
         cursors, positions = self._tables.cursors, self._tables.positions
         here = and_(positions.c.name == cursors.c.name, positions.c.shard == shard)
         follows = or_(cursors.c.every_shard == 1, positions.c.shard.is_not(None))
-        query = select(func.min(func.coalesce(positions.c.version, 0))).select_from(
-            cursors.outerjoin(positions, here)
-        )
+        query = select(func.min(func.coalesce(positions.c.version, 0))).select_from(cursors.outerjoin(positions, here))
         with self.database.reading(shard) as connection:
             slowest: int | None = connection.execute(query.where(follows)).scalar()
         return slowest

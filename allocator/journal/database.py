@@ -118,9 +118,7 @@ def translated(where: str, shard: str = "") -> Iterator[None]:
     except sqlite3.Error as error:
         raise _from_driver(error, where, shard) from error
     except PoolTimeoutError as error:
-        raise JournalUnavailable(
-            where, "all of its connections are busy", "see what this process is doing"
-        ) from error
+        raise JournalUnavailable(where, "all of its connections are busy", "see what this process is doing") from error
     except OSError as error:
         raise JournalUnavailable(where, str(error), _RIGHTS) from error
 

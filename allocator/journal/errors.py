@@ -69,8 +69,7 @@ class TooLarge(JournalError):
 
     def __str__(self) -> str:
         return (
-            f"version {self.version} of shard {self.shard!r} has {self.size:,} bytes, "
-            f"{self.size_max:,} are the maximum"
+            f"version {self.version} of shard {self.shard!r} has {self.size:,} bytes, {self.size_max:,} are the maximum"
         )
 
 
@@ -177,17 +176,13 @@ class JournalDamaged(JournalError):
     def command(self) -> str:
         """The command that shows more."""
         return (
-            f"allocator journal verify --shard {shlex.quote(self.shard)}"
-            if self.shard
-            else "allocator journal verify"
+            f"allocator journal verify --shard {shlex.quote(self.shard)}" if self.shard else "allocator journal verify"
         )
 
     def __str__(self) -> str:
         place = f" shard {self.shard!r}," if self.shard else ""
         place += f" entry {self.version}:" if self.version is not None else ""
-        return (
-            f"the journal {self.file} is damaged:{place.rstrip(',')} {self.what}. To see more: {self.command}"
-        )
+        return f"the journal {self.file} is damaged:{place.rstrip(',')} {self.what}. To see more: {self.command}"
 
 
 class FormatUnknown(JournalError):

@@ -85,9 +85,7 @@ class Chain:
         if damage := entry_damage(self._shard, row):
             raise self._damaged(row.version, damage)
         if row.epoch > self._epoch:
-            raise self._damaged(
-                row.version, f"its epoch {row.epoch} is beyond the shard's epoch {self._epoch}"
-            )
+            raise self._damaged(row.version, f"its epoch {row.epoch} is beyond the shard's epoch {self._epoch}")
         return Entry(row.version, row.payload)
 
     def end(self, head: int) -> None:

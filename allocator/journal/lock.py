@@ -64,9 +64,7 @@ class FileLock(ServiceLock):
                 os.close(file)
                 raise JournalLocked(where, holder or "a service that just starts") from None
             os.ftruncate(file, 0)
-            os.pwrite(
-                file, f"{this_process()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode(), 0
-            )
+            os.pwrite(file, f"{this_process()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode(), 0)
         self._file = file
 
     def held(self) -> bool:

@@ -34,7 +34,6 @@ _POOL_SIZE: Final = 2
 _POOL_OVERFLOW: Final = 2
 _APPLICATION_LENGTH_MAX: Final = 63
 _SERVER_SETTINGS: Final = {
-    "synchronous_commit": "on",
     "lock_timeout": f"{BUSY_TIMEOUT_S}s",
     "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
     "idle_in_transaction_session_timeout": f"{IDLE_TRANSACTION_TIMEOUT_S}s",
@@ -146,13 +145,11 @@ class PostgresBackend(Backend):
 
 
 def _connect_args(url: URL) -> dict[str, int | str]:
-    """Our settings of a connection; what the address says comes last and wins."""
+    """Our settings of a connection. What the address says wins, but for that a commit is durable."""
     settings = [f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()]
-    settings += [str(url.query.get("options", ""))]
+    settings += [str(url.query.get("options", "")), "-c synchronous_commit=on"]
     args: dict[str, int | str] = {
         **_CLIENT_SETTINGS,
         "application_name": f"allocator {this_process()}"[:_APPLICATION_LENGTH_MAX],
     }
-    return {name: value for name, value in args.items() if name not in url.query} | {
-        "options": " ".join(settings)
-    }
+    return {name: value for name, value in args.items() if name not in url.query} | {"options": " ".join(settings)}

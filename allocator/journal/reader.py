@@ -53,9 +53,7 @@ class SqlJournalReader(JournalReader):
 
     def latest_snapshot(self, shard: str) -> Snapshot | None:
         """Return the newest whole snapshot, checked."""
-        return self._view(
-            shard, lambda view: load_snapshot(view.connection, view.tables, view.place, view.head)
-        )
+        return self._view(shard, lambda view: load_snapshot(view.connection, view.tables, view.place, view.head))
 
     def status(self, shard: str) -> ShardStatus:
         """Tell where the shard stands."""
@@ -104,8 +102,8 @@ class SqlJournalReader(JournalReader):
     def _file_findings(self, shard: str) -> list[str]:
         try:
             return self._backend.file_findings(self._units.get(self._unit_of(shard)))
-        except JournalError:
-            return []
+        except JournalError as error:
+            return [f"the database's own check ended early: {error}"]
 
 
 class _Units:

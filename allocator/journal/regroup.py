@@ -96,9 +96,7 @@ def _tidy(backend: SqliteBackend, catalog: Catalog) -> None:
                         f"it does not know this shard of unit {unit!r}",
                     )
             _forget(database, tables, [shard for shard, home in known.items() if home != unit])
-            _unseal(
-                database, tables, [row.shard for row in heads if row.sealed and known.get(row.shard) == unit]
-            )
+            _unseal(database, tables, [row.shard for row in heads if row.sealed and known.get(row.shard) == unit])
         finally:
             database.close()
 

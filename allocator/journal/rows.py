@@ -85,14 +85,10 @@ class ShardView(NamedTuple):
     unit: str
 
 
-def load_head(
-    connection: Connection, tables: JournalTables, shard: str, *, lock: bool = False
-) -> Head | None:
+def load_head(connection: Connection, tables: JournalTables, shard: str, *, lock: bool = False) -> Head | None:
     """Read a shard's head; `lock` keeps it from changing until the transaction ends."""
     heads = tables.heads
-    query = select(heads.c.epoch, heads.c.version, heads.c.trimmed, heads.c.sealed).where(
-        heads.c.shard == shard
-    )
+    query = select(heads.c.epoch, heads.c.version, heads.c.trimmed, heads.c.sealed).where(heads.c.shard == shard)
     row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None else Head(row.epoch, row.version, row.trimmed, bool(row.sealed))
 
@@ -116,17 +112,10 @@ def load_tail(
     return tail
 
 
-def load_snapshot_row(
-    connection: Connection, tables: JournalTables, place: Place, head: Head
-) -> SnapshotRow | None:
+def load_snapshot_row(connection: Connection, tables: JournalTables, place: Place, head: Head) -> SnapshotRow | None:
     """Read the row of the newest snapshot, checked; None when there is no snapshot."""
     snapshots = tables.snapshots
-    newest = (
-        select(snapshots)
-        .where(snapshots.c.shard == place.shard)
-        .order_by(snapshots.c.version.desc())
-        .limit(1)
-    )
+    newest = select(snapshots).where(snapshots.c.shard == place.shard).order_by(snapshots.c.version.desc()).limit(1)
     row = connection.execute(newest).first()
     if row is None:
         return None
@@ -139,9 +128,7 @@ def load_snapshot_row(
     return SnapshotRow(row.version, row.epoch, row.chunks, row.size)
 
 
-def load_chunks(
-    connection: Connection, tables: JournalTables, place: Place, row: SnapshotRow
-) -> Iterator[bytes]:
+def load_chunks(connection: Connection, tables: JournalTables, place: Place, row: SnapshotRow) -> Iterator[bytes]:
     """Read the pieces of a snapshot in order, each of them checked."""
     chunks = select_chunks(tables, place.shard, row)
     count = size = 0

@@ -61,9 +61,7 @@ class SqliteBackend(Backend):
         """
         name = quote(unit, safe="")
         if not 1 <= len(name) <= UNIT_FILE_LENGTH_MAX:
-            raise SettingsInvalid(
-                "unit", unit, f"1 to {UNIT_FILE_LENGTH_MAX} characters (odd ones count three)"
-            )
+            raise SettingsInvalid("unit", unit, f"1 to {UNIT_FILE_LENGTH_MAX} characters (odd ones count three)")
         return self.directory / "units" / f"{name}{_SUFFIX}"
 
     def units(self) -> list[str]:
@@ -101,9 +99,7 @@ class SqliteBackend(Backend):
         """Open a unit's file."""
         path = self.unit_path(unit)
         if not path.exists():
-            raise JournalDamaged(
-                str(path), "", None, "the file is missing, though the catalog has shards in it"
-            )
+            raise JournalDamaged(str(path), "", None, "the file is missing, though the catalog has shards in it")
         return _database(path, writes=False)
 
     def moving(self, source: str, destination: str) -> Database:
@@ -154,9 +150,7 @@ def _database(path: Path, *, writes: bool, source: Path | None = None) -> Databa
 def _engine(path: Path, *, writes: bool, source: Path | None = None) -> Engine:
     """Make an engine for a file that exists; every connection of it is set up the same."""
     engine = create_engine(
-        URL.create(
-            "sqlite", database=f"file:{quote(str(path.absolute()))}", query={"mode": "rw", "uri": "true"}
-        ),
+        URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query={"mode": "rw", "uri": "true"}),
         # isolation_level None: sqlite3 leaves BEGIN to us.
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
         pool_size=_POOL_SIZE,
@@ -168,9 +162,7 @@ def _engine(path: Path, *, writes: bool, source: Path | None = None) -> Engine:
         for pragma in _PRAGMAS if writes else (*_PRAGMAS, "PRAGMA query_only=ON"):
             connection.execute(pragma)
         if source is not None:
-            connection.execute(
-                "ATTACH DATABASE ? AS source", (f"file:{quote(str(source.absolute()))}?mode=rw",)
-            )
+            connection.execute("ATTACH DATABASE ? AS source", (f"file:{quote(str(source.absolute()))}?mode=rw",))
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -196,9 +188,7 @@ def _make_file(path: Path) -> None:
     finally:
         connection.close()
     if mode != "wal":
-        raise JournalUnavailable(
-            str(path), f"it stays in journal mode {mode}", "use a local disk, no network share"
-        )
+        raise JournalUnavailable(str(path), f"it stays in journal mode {mode}", "use a local disk, no network share")
     _sync(path.parent)
 
 

@@ -134,9 +134,7 @@ def catalog_tables(schema: str | None) -> CatalogTables:
         layout=_table(metadata, "layout", _number("version", **key)),
         shards=_table(metadata, "shards", _text("shard", **key), _text("unit"), _number("started")),
         cursors=_table(metadata, "cursors", _text("name", **key), _number("every_shard")),
-        positions=_table(
-            metadata, "cursor_positions", _text("name", **key), _text("shard", **key), _number("version")
-        ),
+        positions=_table(metadata, "cursor_positions", _text("name", **key), _text("shard", **key), _number("version")),
     )
 
 

@@ -77,33 +77,30 @@ def _snapshot_damages(view: ShardView) -> list[Damage]:
 
 def _chunk_damages(view: ShardView, row: SnapshotRow) -> Iterator[str]:
     number = size = 0
+    sound = True
     for chunk in streamed(view.connection, select_chunks(view.tables, view.place.shard, row), CHUNKS_AT_ONCE):
         if chunk.number > number:
+            sound = False
             yield f"its snapshot: {missing(number, chunk.number - 1, 'piece', 'pieces')}"
         if damage := chunk_damage(view.place.shard, row, chunk.number, chunk):
+            sound = False
             yield damage
         number, size = chunk.number + 1, size + len(chunk.payload)
     if number < row.chunks:
         yield f"its snapshot: {missing(number, row.chunks - 1, 'piece', 'pieces')}"
-    elif size != row.size:
+    elif sound and size != row.size:
         yield f"its snapshot has {size} bytes in {number} pieces of {row.size} in {row.chunks}"
 
 
 def _cut_damages(view: ShardView) -> list[Damage]:
     entries, trimmed = view.tables.entries, view.head.trimmed
-    uncut = select(func.min(entries.c.version)).where(
-        entries.c.shard == view.place.shard, entries.c.version <= trimmed
-    )
+    uncut = select(func.min(entries.c.version)).where(entries.c.shard == view.place.shard, entries.c.version <= trimmed)
     found: list[Damage] = []
     if (version := view.connection.execute(uncut).scalar()) is not None:
         found.append(_damage(view, version, f"it is there, though the entries up to {trimmed} were cut"))
-    newest = select(func.max(view.tables.snapshots.c.version)).where(
-        view.tables.snapshots.c.shard == view.place.shard
-    )
+    newest = select(func.max(view.tables.snapshots.c.version)).where(view.tables.snapshots.c.shard == view.place.shard)
     if (view.connection.execute(newest).scalar() or 0) < trimmed:
-        found.append(
-            _damage(view, None, f"its entries up to {trimmed} were cut, and no snapshot reaches so far")
-        )
+        found.append(_damage(view, None, f"its entries up to {trimmed} were cut, and no snapshot reaches so far"))
     return found
 
 

@@ -126,18 +126,14 @@ class SqlJournal(Journal):
                 raise Fenced(shard, epoch, head and head.epoch)
             snapshot = load_snapshot(connection, self._tables, place, head)
             if snapshot is None and head.trimmed:
-                raise place.damaged(
-                    None, f"its entries up to {head.trimmed} were cut, and there is no snapshot"
-                )
+                raise place.damaged(None, f"its entries up to {head.trimmed} were cut, and there is no snapshot")
             after_version = snapshot.version if snapshot else 0
             return Opened(epoch, snapshot, load_tail(connection, self._tables, place, after_version, head))
 
     def _refusal(self, advances: list[dict[str, Any]]) -> JournalError:
         """Find the write that does not fit, once it is known that there is one, and all was rolled back."""
         with self._database.reading(advances[0]["of"]) as connection:
-            heads = {
-                advance["of"]: load_head(connection, self._tables, advance["of"]) for advance in advances
-            }
+            heads = {advance["of"]: load_head(connection, self._tables, advance["of"]) for advance in advances}
         for of, by, before in ((advance["of"], advance["by"], advance["before"]) for advance in advances):
             head = heads[of]
             if head is None or head.epoch != by:
@@ -169,9 +165,7 @@ class SqlJournal(Journal):
     def _cut_upto(self, shard: str, upto: int) -> int:
         entries, heads = self._tables.entries, self._tables.heads
         with self._database.writing(shard) as connection:
-            connection.execute(
-                update(heads).where(heads.c.shard == shard, heads.c.trimmed < upto).values(trimmed=upto)
-            )
+            connection.execute(update(heads).where(heads.c.shard == shard, heads.c.trimmed < upto).values(trimmed=upto))
             gone = delete(entries).where(entries.c.shard == shard, entries.c.version <= upto)
             return connection.execute(gone).rowcount
 

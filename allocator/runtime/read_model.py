@@ -92,9 +92,7 @@ class AvailabilityModel:
         """Drop a location that left the network; its column reads zero."""
         column = self._columns.pop(location, None)
         if column is not None:
-            self.free[:, column.column] = 0
-            for by_column in self.quotas.values():
-                by_column.pop(column.column, None)
+            self._clear(column)
 
     def locations(self) -> list[str]:
         """The locations there are columns for."""
@@ -129,15 +127,20 @@ class AvailabilityModel:
         index_bytes, free_bytes, limited, start, names = codec.unpack(data)
         if whole:
             column.rows = np.zeros(0, dtype=np.int64)
-            self.free[:, column.column] = 0
+            self._clear(column)
         if names:
             new = np.array([self._row(name) for name in names], dtype=np.int64)
             column.rows = np.concatenate((column.rows[:start], new))
-        rows = column.rows[np.frombuffer(index_bytes, dtype="<i4")]
+        rows: NDArray[np.int64] = column.rows[np.frombuffer(index_bytes, dtype="<i4")]
         self.free[rows, column.column] = np.frombuffer(free_bytes, dtype="<i8")
         for index, unused in limited:
             self.quotas.setdefault(int(column.rows[index]), {})[column.column] = unused
         return rows
+
+    def _clear(self, column: _Column) -> None:
+        self.free[:, column.column] = 0
+        for by_column in self.quotas.values():
+            by_column.pop(column.column, None)
 
     def _row(self, sku: str) -> int:
         row = self.rows.get(sku)

@@ -195,6 +195,9 @@ class Router:
                 await asyncio.sleep(POLL_RETRY_S)
                 continue
             incarnation, sequence, news = codec.unpack(data)
+            if sequence < 0:  # the actor is up, its journal is not open yet
+                self.statuses.update(dict.fromkeys(known, str(Status.RECOVERING)))
+                continue
             await self._hear(actor, peer, known, news)
 
     def _known(self, actor: str) -> dict[str, int | None]:

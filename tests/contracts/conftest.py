@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from allocator.journal import Entry, Journal, JournalSettings, JournalStore, Wri
 Tamper = Callable[..., int]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", "postgres"])
 def journal_kind(request: pytest.FixtureRequest) -> str:
     """The kind of database a contract runs on."""
     return str(request.param)
@@ -50,15 +50,26 @@ def journal(writer_of: Callable[[str], Journal]) -> Journal:
 @pytest.fixture
 def tamper(journal_settings: JournalSettings, journal_kind: str) -> Iterator[Tamper]:
     """Run SQL behind the journal's back, on unit `u`; returns how many rows it touched."""
-    url = journal_settings.url
-    if journal_kind == "sqlite":
-        url = f"sqlite:///{url}/units/u.sqlite"
+    with _sql(journal_settings, journal_kind, "units/u.sqlite") as run:
+        yield run
+
+
+@pytest.fixture
+def tamper_catalog(journal_settings: JournalSettings, journal_kind: str) -> Iterator[Tamper]:
+    """The same on the catalog."""
+    with _sql(journal_settings, journal_kind, "catalog.sqlite") as run:
+        yield run
+
+
+@contextmanager
+def _sql(settings: JournalSettings, kind: str, file: str) -> Iterator[Tamper]:
+    url = settings.url if kind == "postgres" else f"sqlite:///{settings.url}/{file}"
     engine = create_engine(url, poolclass=NullPool)
-    if journal_kind == "postgres":
+    if kind == "postgres":
 
         @event.listens_for(engine, "begin")
         def use_schema(connection: Connection) -> None:
-            connection.exec_driver_sql(f"SET LOCAL search_path TO {journal_settings.schema}")
+            connection.exec_driver_sql(f"SET LOCAL search_path TO {settings.schema}")
 
     def run(statement: str, **values: object) -> int:
         with engine.begin() as connection:
@@ -72,7 +83,5 @@ def tamper(journal_settings: JournalSettings, journal_kind: str) -> Iterator[Tam
 def filled(journal: Journal) -> int:
     """Shard `dc-1` of unit `u`, opened and with six entries `payload-1` to `payload-6`; its epoch."""
     epoch = journal.open("dc-1").epoch
-    journal.append(
-        [Write("dc-1", epoch, Entry(version, f"payload-{version}".encode())) for version in range(1, 7)]
-    )
+    journal.append([Write("dc-1", epoch, Entry(version, f"payload-{version}".encode())) for version in range(1, 7)])
     return epoch

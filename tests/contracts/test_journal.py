@@ -26,10 +26,12 @@ from allocator.journal import (
 
 
 def entries(first: int, last: int) -> list[Entry]:
+    """The entries that `filled` and `writes` make."""
     return [Entry(version, f"payload-{version}".encode()) for version in range(first, last + 1)]
 
 
 def writes(shard: str, epoch: int, first: int, last: int) -> list[Write]:
+    """The same as writes."""
     return [Write(shard, epoch, entry) for entry in entries(first, last)]
 
 
@@ -48,9 +50,7 @@ def test_what_was_appended_comes_back_in_order(journal: Journal, store: JournalS
         assert reader.head("dc-1") == 6
 
 
-@pytest.mark.parametrize(
-    "payload", [b"", b"\0\xff\0", bytes(range(256)) * 9000], ids=["empty", "binary", "large"]
-)
+@pytest.mark.parametrize("payload", [b"", b"\0\xff\0", bytes(range(256)) * 9000], ids=["empty", "binary", "large"])
 def test_any_payload_comes_back_byte_for_byte(journal: Journal, payload: bytes) -> None:
     """Payloads are opaque."""
     journal.append([Write("dc-1", journal.open("dc-1").epoch, Entry(1, payload))])
@@ -79,9 +79,7 @@ def test_every_open_takes_a_higher_epoch(journal: Journal, writer_of: Callable[[
     assert [journal.open("dc-1").epoch, other.open("dc-1").epoch, journal.open("dc-1").epoch] == [1, 2, 3]
 
 
-def test_an_old_epoch_cannot_append(
-    journal: Journal, writer_of: Callable[[str], Journal], filled: int
-) -> None:
+def test_an_old_epoch_cannot_append(journal: Journal, writer_of: Callable[[str], Journal], filled: int) -> None:
     """Once another writer opened the shard, the first one is fenced and writes nothing."""
     successor = writer_of("u")
     opened = successor.open("dc-1")
@@ -174,9 +172,7 @@ def test_a_snapshot_comes_back_with_the_tail_after_it(journal: Journal, filled: 
 
 
 @pytest.mark.parametrize("size", [0, 1, limits.SNAPSHOT_CHUNK_BYTES, 3 * limits.SNAPSHOT_CHUNK_BYTES + 17])
-def test_a_snapshot_of_any_size_comes_back_whole(
-    journal: Journal, store: JournalStore, filled: int, size: int
-) -> None:
+def test_a_snapshot_of_any_size_comes_back_whole(journal: Journal, store: JournalStore, filled: int, size: int) -> None:
     """Pieces are put together again, for the writer and for a reader."""
     snapshot = Snapshot(6, (bytes(range(251)) * (size // 251 + 1))[:size])
     journal.save_snapshot("dc-1", filled, snapshot)
@@ -186,14 +182,10 @@ def test_a_snapshot_of_any_size_comes_back_whole(
         assert reader.status("dc-1").snapshot_bytes == size
 
 
-def test_a_newer_snapshot_replaces_the_older(
-    journal: Journal, filled: int, tamper: Callable[..., int]
-) -> None:
+def test_a_newer_snapshot_replaces_the_older(journal: Journal, filled: int, tamper: Callable[..., int]) -> None:
     """Only the newest is kept, with no piece of the others."""
     for version in (2, 4, 6):
-        journal.save_snapshot(
-            "dc-1", filled, Snapshot(version, bytes(2 * limits.SNAPSHOT_CHUNK_BYTES + version))
-        )
+        journal.save_snapshot("dc-1", filled, Snapshot(version, bytes(2 * limits.SNAPSHOT_CHUNK_BYTES + version)))
     opened = journal.open("dc-1")
     assert opened.snapshot == Snapshot(6, bytes(2 * limits.SNAPSHOT_CHUNK_BYTES + 6))
     assert tamper("DELETE FROM snapshots") == 1
@@ -257,9 +249,7 @@ def test_a_cut_stays_behind_the_slowest_cursor(journal: Journal, store: JournalS
     assert journal.cut("dc-1") == 1
 
 
-def test_a_cursor_that_has_not_begun_holds_everything(
-    journal: Journal, store: JournalStore, filled: int
-) -> None:
+def test_a_cursor_that_has_not_begun_holds_everything(journal: Journal, store: JournalStore, filled: int) -> None:
     """Registered without a position means 0."""
     journal.save_snapshot("dc-1", filled, Snapshot(6, b"state-6"))
     store.register_cursor("erp")
@@ -275,9 +265,7 @@ def test_a_cut_of_many_entries_goes_in_pieces(journal: Journal) -> None:
     assert journal.open("dc-1").tail == entries(last + 1, last + 1)
 
 
-def test_a_reader_behind_the_cut_is_told_where_to_begin(
-    journal: Journal, store: JournalStore, filled: int
-) -> None:
+def test_a_reader_behind_the_cut_is_told_where_to_begin(journal: Journal, store: JournalStore, filled: int) -> None:
     """It gets an error with the first version still there, never a silent gap."""
     journal.save_snapshot("dc-1", filled, Snapshot(4, b"state-4"))
     journal.cut("dc-1")
@@ -288,9 +276,7 @@ def test_a_reader_behind_the_cut_is_told_where_to_begin(
         assert reader.read("dc-1", 4, 10) == entries(5, 6)
 
 
-def test_appends_go_on_while_a_snapshot_is_saved_and_the_log_is_cut(
-    journal: Journal, store: JournalStore
-) -> None:
+def test_appends_go_on_while_a_snapshot_is_saved_and_the_log_is_cut(journal: Journal, store: JournalStore) -> None:
     """One thread appends, another one snapshots and cuts; both find what they wrote."""
     epoch = journal.open("dc-1").epoch
     journal.append(writes("dc-1", epoch, 1, 50))
@@ -319,9 +305,7 @@ def test_a_reader_reads_in_pages(journal: Journal, store: JournalStore, filled: 
         assert reader.read("dc-1", 0, 0) == []
 
 
-def test_a_page_ends_early_when_it_grows_too_large(
-    journal: Journal, store: JournalStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_ends_early_when_it_grows_too_large(journal: Journal, store: JournalStore) -> None:
     """The bytes of a page are bounded, and at least one entry always comes."""
     epoch, size = journal.open("dc-1").epoch, limits.READ_BYTES_MAX // 4
     for version in range(1, 7):
@@ -356,15 +340,13 @@ def test_a_reader_makes_nothing(store: JournalStore) -> None:
 
 
 def test_a_reader_sees_whole_groups_only(journal: Journal, store: JournalStore) -> None:
-    """While groups over two shards are appended, a reader never sees more of one than the other had before."""
+    """A reader never sees half of a group over two shards."""
     epochs = {shard: journal.open(shard).epoch for shard in ("a", "b")}
     done = threading.Event()
 
     def append_groups() -> None:
         for version in range(1, 60):
-            journal.append(
-                [write for shard in epochs for write in writes(shard, epochs[shard], version, version)]
-            )
+            journal.append([write for shard in epochs for write in writes(shard, epochs[shard], version, version)])
         done.set()
 
     with ThreadPoolExecutor(1) as appending, store.reader() as reader:
@@ -387,7 +369,7 @@ def test_status_tells_where_a_shard_stands(journal: Journal, store: JournalStore
 
 
 def test_two_writers_who_fight_for_a_shard_lose_nothing(store: JournalStore) -> None:
-    """Each opens again when it was fenced; what either was told is durable is in the log, once and in order."""
+    """Each opens again when it was fenced; what either was acknowledged is in the log, in order."""
     start = threading.Barrier(2)
 
     def fight(name: bytes) -> list[bytes]:

@@ -32,9 +32,7 @@ def test_many_shards_advance_in_one_step(store: JournalStore) -> None:
     assert store.cursors() == [Cursor("erp", "a", 9), Cursor("erp", "b", 5), Cursor("erp", "c", 2)]
 
 
-def test_a_cursor_of_every_shard_is_at_zero_where_it_has_not_begun(
-    store: JournalStore, journal: Journal
-) -> None:
+def test_a_cursor_of_every_shard_is_at_zero_where_it_has_not_begun(store: JournalStore, journal: Journal) -> None:
     """The list shows what holds back the cut."""
     for shard in ("a", "b"):
         journal.open(shard)

@@ -13,12 +13,13 @@ from allocator.client.types.availability import (
     CheckResult,
     WatchUpdate,
 )
+from allocator.client.types.lines import Lines
 from allocator.v1 import availability_pb2 as pb
 from allocator.v1.availability_pb2_grpc import AvailabilityServiceStub
 
 
 def check(
-    lines: wire.Lines,
+    lines: Lines,
     *,
     channel: str = "",
     locations: Iterable[str] = (),
@@ -86,7 +87,7 @@ def watch(
     threshold: int | None = None,
     resume_versions: Mapping[str, int] | None = None,
 ) -> Call[WatchUpdate]:
-    """Stream what is available of up to 1,000 SKUs: first a full picture, then changes as they become durable.
+    """Stream what is available of up to 1,000 SKUs: first a full picture, then changes once they are durable.
 
     The stream goes on until it is closed. When the connection breaks, it is opened again where it was.
 

@@ -20,6 +20,7 @@ from allocator.client.types.inventory import (
     StockPolicy,
     Written,
 )
+from allocator.client.types.lines import Lines
 from allocator.v1 import inventory_pb2 as pb
 from allocator.v1.inventory_pb2_grpc import InventoryServiceStub
 
@@ -33,8 +34,8 @@ def record(movements: Iterable[Movement], *, request_id: str | None = None) -> C
     """Record up to 10,000 movements, of any locations; one that cannot be recorded is REJECTED by itself.
 
     Args:
-        movements: those of one location are recorded in order. They are told apart by source and movement_id, so
-            recording them again is safe.
+        movements: those of one location are recorded in order. They are told apart by source and movement_id,
+            so recording them again is safe.
         request_id: only names the call in logs; None makes one.
     """
     request = pb.RecordMovementsRequest(movements=map(_movement, movements), request_id=request_id or "")
@@ -50,7 +51,7 @@ def stream_movements(movements: Iterable[Movement]) -> Call[RecordResult]:
 
 def set_count(  # noqa: PLR0913  # each is a field of the contract, and all but three have a default
     location: str,
-    counts: wire.Lines,
+    counts: Lines,
     *,
     as_of: datetime,
     source: str = "",
@@ -91,7 +92,11 @@ def set_count(  # noqa: PLR0913  # each is a field of the contract, and all but 
 
 
 def set_policy(
-    location: str, policies: Iterable[StockPolicy], *, allow_missing: bool = False, request_id: str | None = None
+    location: str,
+    policies: Iterable[StockPolicy],
+    *,
+    allow_missing: bool = False,
+    request_id: str | None = None,
 ) -> Call[Written]:
     """Set safety stock and channel quotas and move units between dispositions; all or none.
 
@@ -169,7 +174,9 @@ def _policy(policy: StockPolicy) -> pb.StockPolicyLine:
         quotas=None if policy.quotas is None else _quotas(policy.quotas.items()),
         disposition_moves=[
             pb.DispositionMove(
-                from_disposition=move.from_disposition, to_disposition=move.to_disposition, quantity=move.quantity
+                from_disposition=move.from_disposition,
+                to_disposition=move.to_disposition,
+                quantity=move.quantity,
             )
             for move in policy.moves
         ],
@@ -211,9 +218,7 @@ def _counted(message: pb.SetCountResponse) -> CountResult:
     return CountResult(
         status=_COUNT_STATUS.parse(message.status),
         lines=tuple(
-            CountLine(
-                line.sku, line.counted, line.on_hand_before, line.on_hand_after, line.drift, _shortage(line)
-            )
+            CountLine(line.sku, line.counted, line.on_hand_before, line.on_hand_after, line.drift, _shortage(line))
             for line in message.lines
         ),
         versions=wire.versions_of(message.versions),

@@ -7,8 +7,8 @@ from datetime import date
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.type.date_pb2 import Date
-from google.type.latlng_pb2 import LatLng
+from google.type.date_pb2 import Date  # type: ignore[import-untyped]  # it has no py.typed
+from google.type.latlng_pb2 import LatLng  # type: ignore[import-untyped]  # as above
 
 from allocator.client import wire
 from allocator.client.call import Call, Page, Pages

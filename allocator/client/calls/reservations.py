@@ -17,6 +17,7 @@ from allocator.client.enums import (
 )
 from allocator.client.errors import RequestError
 from allocator.client.failures import from_status
+from allocator.client.types.lines import Lines
 from allocator.client.types.reservations import (
     LineQuantity,
     Reservation,
@@ -37,7 +38,7 @@ _TRANSITION_STATUS = wire.EnumMap(TransitionStatus, pb.TransitionStatus)
 
 
 def reserve(  # noqa: PLR0913  # each is a field of the contract, and all but two have a default
-    lines: wire.Lines,
+    lines: Lines,
     *,
     at: str,
     ttl_s: float | None = None,
@@ -57,7 +58,7 @@ def reserve(  # noqa: PLR0913  # each is a field of the contract, and all but tw
         policy: hold all lines whole or nothing, or of each what there is.
         order: your own reference.
         pick_time: when the order is to be picked: chooses the capacity window. None: now.
-        request_id: up to 36 characters; None makes one. The same id again gets the first answer and acts once.
+        request_id: up to 36 characters; None makes one. The same again gets the first answer and acts once.
 
     Raises:
         NotFound: the location is unknown, or a SKU was never stocked there.
@@ -74,7 +75,12 @@ def batch_reserve(reserves: Sequence[Reserve]) -> Call[tuple[ReserveResult | Req
         One for each, in order: its result, which may be a refusal, or the error `reserve` would have raised.
     """
     request = pb.BatchReserveRequest(reserves=map(_reserve_request, reserves))
-    return Call(ReservationServiceStub, "BatchReserve", request, _batch_results, writes=True)
+
+    def parse(answer: pb.BatchReserveResponse) -> tuple[ReserveResult | RequestError, ...]:
+        parts = zip(answer.results, request.reserves, strict=True)
+        return tuple(_batch_result(part, reserve.request_id) for part, reserve in parts)
+
+    return Call(ReservationServiceStub, "BatchReserve", request, parse, writes=True)
 
 
 def commit(name: str, *, request_id: str | None = None) -> Call[TransitionResult]:
@@ -100,7 +106,7 @@ def extend(name: str, *, ttl_s: float | None = None, request_id: str | None = No
 
 
 def release(
-    name: str, lines: wire.Lines = (), *, at: str = "", reason: str = "", request_id: str | None = None
+    name: str, lines: Lines = (), *, at: str = "", reason: str = "", request_id: str | None = None
 ) -> Call[TransitionResult]:
     """Give units back.
 
@@ -115,14 +121,15 @@ def release(
         NotFound: the reservation is unknown, or ended too long ago to be remembered.
     """
     request = pb.ReleaseReservationRequest(
-        name=wire.reservation_name(name), lines=_quantities(lines, at), reason=reason, request_id=request_id or ""
+        name=wire.reservation_name(name),
+        lines=_quantities(lines, at),
+        reason=reason,
+        request_id=request_id or "",
     )
     return _transition("ReleaseReservation", request)
 
 
-def fulfil(
-    name: str, lines: wire.Lines = (), *, at: str = "", request_id: str | None = None
-) -> Call[TransitionResult]:
+def fulfil(name: str, lines: Lines = (), *, at: str = "", request_id: str | None = None) -> Call[TransitionResult]:
     """Take units out of the building: shipped or picked up. The reservation must be committed.
 
     Args:
@@ -147,7 +154,12 @@ def reservation(name: str) -> Call[Reservation]:
         NotFound: it is unknown, or ended too long ago to be remembered.
     """
     request = pb.GetReservationRequest(name=wire.reservation_name(name))
-    return Call(ReservationServiceStub, "GetReservation", request, lambda answer: parse_reservation(answer.reservation))
+    return Call(
+        ReservationServiceStub,
+        "GetReservation",
+        request,
+        lambda answer: parse_reservation(answer.reservation),
+    )
 
 
 def reservations(
@@ -211,7 +223,7 @@ def _reserve_request(reserve: Reserve) -> pb.ReserveRequest:
     )
 
 
-def _quantities(lines: wire.Lines, at: str) -> list[pb.LineQuantity]:
+def _quantities(lines: Lines, at: str) -> list[pb.LineQuantity]:
     where = wire.location_name(at)
     return [pb.LineQuantity(sku=sku, quantity=quantity, location=where) for sku, quantity in wire.pairs(lines)]
 
@@ -242,11 +254,10 @@ def _reserve_line(message: pb.ReserveLineResult) -> ReserveLine:
     )
 
 
-def _batch_results(message: pb.BatchReserveResponse) -> tuple[ReserveResult | RequestError, ...]:
-    return tuple(
-        from_status(part.error) if part.HasField("error") else _reserve_result(part.reserve)
-        for part in message.results
-    )
+def _batch_result(message: pb.BatchReserveResult, request_id: str) -> ReserveResult | RequestError:
+    if message.HasField("error"):
+        return from_status(message.error, request_id)
+    return _reserve_result(message.reserve)
 
 
 def _transition_result(message: Any) -> TransitionResult:  # noqa: ANN401  # the answer to one of four methods

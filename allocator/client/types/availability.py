@@ -35,16 +35,16 @@ class CheckResult:
     """What can be promised of a cart.
 
     Attributes:
+        ok: whether every line is sufficient.
         lines: one for each SKU, in the order of its first line.
         versions: the state the answer is based on, by location.
         ages_s: how long ago the gateway last heard from each location, seconds.
     """
 
+    ok: bool
     lines: tuple[CheckedLine, ...]
     versions: Mapping[str, int]
     ages_s: Mapping[str, float]
-    ok: bool
-    """Whether every line is sufficient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class WatchUpdate:
     Attributes:
         changes: the new values, each (SKU, location) once.
         versions: the state reached, for the locations that moved; empty while more of a full picture follows.
-        snapshot: whether this is part of a full picture of the locations in the next non-empty `versions`: SKUs
-            that it does not mention have 0 available there.
+        snapshot: whether this is part of a full picture of the locations in the next non-empty `versions`:
+            SKUs that it does not mention have 0 available there.
     """
 
     changes: tuple[AvailabilityChange, ...]

@@ -69,7 +69,7 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class MovementResult:
-    """What became of one movement; `on_hand` is the SKU's after it, `detail` tells people why it was REJECTED."""
+    """What became of one movement; `on_hand` is the SKU's after it, `detail` says why it was REJECTED."""
 
     status: MovementStatus
     on_hand: int
@@ -85,7 +85,7 @@ class MovementResult:
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What became of a batch of movements: one result for each, in order, and the state after it by location."""
+    """What became of a batch of movements, in order, and the state after it by location."""
 
     results: tuple[MovementResult, ...]
     versions: Mapping[str, int]

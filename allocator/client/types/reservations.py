@@ -13,6 +13,7 @@ from allocator.client.enums import (
     ReserveStatus,
     TransitionStatus,
 )
+from allocator.client.types.lines import Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class ReserveResult:
 class Reserve:
     """One reserve of a batch; fields as the arguments of `reserve`."""
 
-    lines: Mapping[str, int]
+    lines: Lines
     at: str
     ttl_s: float | None = None
     channel: str = ""

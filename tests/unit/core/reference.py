@@ -7,6 +7,7 @@ commands only; what is malformed is the business of test_bad_input.py.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from allocator.core.commands import (
@@ -378,7 +379,7 @@ class ReferenceLedger:
         before = self.sellable(sku)
         status = MovementStatus.APPLIED
         if movement.type == MovementType.COUNT:
-            self._count(sku, movement.quantity, occurred_ns, now)
+            self._count(sku, self._after_count(sku, movement.quantity, occurred_ns), occurred_ns, now)
         elif movement.type != MovementType.DISPOSITION_CHANGE:
             if occurred_ns <= self.watermarks.get(sku, 0):
                 status = MovementStatus.LATE_APPLIED
@@ -452,9 +453,8 @@ class ReferenceLedger:
     def _after_count(self, sku: str, counted: int, as_of_ns: int) -> int:
         return counted + sum(c.delta for c in self.recent if c.sku == sku and c.occurred_ns > as_of_ns)
 
-    def _count(self, sku: str, counted: int, as_of_ns: int, now: int) -> None:
-        delta = self._after_count(sku, counted, as_of_ns) - self.on_hand(sku)
-        self._change(Change(now, sku, delta, as_of_ns, self.version + 1))
+    def _count(self, sku: str, after: int, as_of_ns: int, now: int) -> None:
+        self._change(Change(now, sku, after - self.on_hand(sku), as_of_ns, self.version + 1))
         self.watermarks[sku] = as_of_ns
 
     def _set_count(self, command: SetCount, now: int) -> Result:
@@ -469,13 +469,17 @@ class ReferenceLedger:
             for sku, counted in command.lines
         )
         if command.validate_only:
-            return CountResult(CountStatus.VALIDATED, lines)
-        shortages = []
-        for sku, counted in command.lines:
-            before = self.sellable(sku)
-            self._count(sku, counted, command.as_of_ns, now)
-            shortages.append(self._shortage(sku, before))
-        return CountResult(CountStatus.APPLIED, lines, tuple(s for s in shortages if s))
+            would_be = deepcopy(self)
+            would_be._apply_counts(lines, command.as_of_ns, now)
+            return CountResult(CountStatus.VALIDATED, lines, tuple(would_be.shortages))
+        self._apply_counts(lines, command.as_of_ns, now)
+        return CountResult(CountStatus.APPLIED, lines, tuple(self.shortages))
+
+    def _apply_counts(self, lines: tuple[CountLine, ...], as_of_ns: int, now: int) -> None:
+        for line in lines:
+            before = self.sellable(line.sku)
+            self._count(line.sku, line.after, as_of_ns, now)
+            self._shortage(line.sku, before)
 
     def _set_count_refusal(self, command: SetCount) -> CountStatus | None:
         skus = [sku for sku, _ in command.lines]

@@ -34,7 +34,7 @@ from allocator.core.commands import (
 from allocator.core.events import ShortageFound
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import LedgerLimits
-from allocator.core.results import MovementResult, Rejected, State, StockPage
+from allocator.core.results import MovementResult, Rejected, ReservationPage, State, StockPage
 from tests.unit.core.helpers import EVERYTHING, HOUR, NOW, S
 from tests.unit.core.reference import ReferenceLedger
 
@@ -54,16 +54,14 @@ SMALL = LedgerLimits(
     windows_max=512,
 )
 
-skus = st.sampled_from(SKUS)
+skus = st.sampled_from((*SKUS[:3], *SKUS[:3], *SKUS))  # the last is seldom stocked
 channels = st.sampled_from(CHANNELS)
 quantities = st.integers(1, 6)
 numbers = st.integers(0, 40)
-ttls = st.sampled_from((S, 5 * S, 30 * S, HOUR))
+ttls = st.sampled_from((S, 30 * S, HOUR, HOUR))
 agos = st.sampled_from((None, 0, 0, 1, 5, 60, 7200))
 some_lines = st.dictionaries(skus, quantities, min_size=1, max_size=3).map(lambda lines: tuple(lines.items()))
-no_or_some_lines = st.just(()) | st.dictionaries(skus, st.integers(1, 3), max_size=2).map(
-    lambda lines: tuple(lines.items())
-)
+parts = st.lists(st.integers(0, 3), max_size=2)
 policy_lines = st.builds(
     PolicyLine,
     sku=skus,
@@ -83,8 +81,8 @@ capacities = st.builds(
     ),
     st.sampled_from(Measure),
     st.sampled_from((60 * S, HOUR)),
-    st.integers(0, 8),
-    st.none() | st.integers(0, 8),
+    st.integers(0, 20),
+    st.none() | st.integers(0, 20),
 )
 
 
@@ -141,8 +139,17 @@ class LedgerMachine(RuleBasedStateMachine):
         return f"q{len(self.writes)}"
 
     def some_reservation(self, number: int) -> str:
-        """Choose among the reservations asked for lately."""
+        """Choose a live reservation, or any asked for lately, or one never made."""
+        live = [r.command.reservation for r in self.reference.reservations if r.live]
+        if live and number % 5:
+            return live[-1 - number % len(live)]
         return self.reservations[-1 - number % min(8, len(self.reservations))]
+
+    def lines_of(self, reservation: str, quantities: list[int]) -> Any:
+        """Choose lines of a reservation, often more than is open."""
+        found: Any = self.reference.query(GetReservation(reservation))
+        lines = found.rows[0].lines if isinstance(found, ReservationPage) else ()
+        return tuple((line.sku, quantity) for line, quantity in zip(lines, quantities, strict=False) if quantity)
 
     def moment(self, ago_s: int | None) -> int:
         """So long ago; 0 is the command's way of saying now."""
@@ -158,23 +165,30 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- rules
 
-    @initialize(apples=quantities, pears=quantities)
-    def open_with_stock(self, apples: int, pears: int) -> None:
-        for sku, quantity in (("apple", 2 * apples), ("pear", pears)):
-            self.receive(sku, quantity)
+    @initialize(
+        received=st.tuples(*[st.integers(3, 12)] * 3),
+        made=st.lists(st.tuples(some_lines, ttls, channels, st.booleans()), max_size=4),
+    )
+    def open_with_stock(self, received: Any, made: Any) -> None:
+        for sku, quantity in zip(SKUS, received, strict=False):
+            told = Movement("erp", f"m{len(self.movements)}", 0, sku, MovementType.RECEIPT, quantity)
+            self.tell(told._replace(occurred_ns=NOW - HOUR))
+        for lines, ttl_ns, channel, committed in made:
+            self.reserve(lines, ttl_ns, channel, Policy.PARTIAL, "", None)
+            if committed:
+                self.write(Commit(self.new_id(), self.reservations[-1]))
 
-    def receive(self, sku: str, quantity: int) -> None:
-        self.tell(
-            Movement("erp", f"m{len(self.movements)}", 0, sku, MovementType.RECEIPT, quantity, occurred_ns=NOW - HOUR)
-        )
-
-    @rule(seconds=st.sampled_from((1, 1, 4, 5, 30, 60, 100, 3600, 10 * 24 * 3600)))
+    @rule(seconds=st.sampled_from((1, 1, 1, 4, 5, 30, 60, 100, 3600, 10 * 24 * 3600)))
     def wait(self, seconds: int) -> None:
         self.now_ns += seconds * S
 
     @rule(nanoseconds=st.sampled_from((1, 5 * S)))
     def set_clock_back(self, nanoseconds: int) -> None:
         self.now_ns -= nanoseconds
+
+    @rule(sku=skus, quantity=quantities, channel=channels)
+    def reserve_one_line(self, sku: str, quantity: int, channel: str) -> None:
+        self.reserve(((sku, quantity),), HOUR, channel, Policy.ALL_OR_NOTHING, "", None)
 
     @rule(
         lines=some_lines,
@@ -198,13 +212,25 @@ class LedgerMachine(RuleBasedStateMachine):
     def extend(self, number: int, ttl_ns: int) -> None:
         self.write(Extend(self.new_id(), self.some_reservation(number), ttl_ns))
 
-    @rule(number=numbers, lines=no_or_some_lines)
-    def release(self, number: int, lines: Any) -> None:
-        self.write(Release(self.new_id(), self.some_reservation(number), lines))
+    @rule(number=numbers, parts=parts, stray=st.integers(0, 9))
+    def release(self, number: int, parts: list[int], stray: int) -> None:
+        reservation = self.some_reservation(number)
+        lines = self.lines_of(reservation, parts) if stray else (("plum", 1),)
+        self.write(Release(self.new_id(), reservation, lines))
 
-    @rule(number=numbers, lines=no_or_some_lines)
-    def fulfil(self, number: int, lines: Any) -> None:
-        self.write(Fulfil(self.new_id(), self.some_reservation(number), lines))
+    @rule(number=numbers, parts=parts, first_commit=st.booleans())
+    def fulfil(self, number: int, parts: list[int], first_commit: bool) -> None:  # noqa: FBT001  # passed by name
+        reservation = self.some_reservation(number)
+        if first_commit:
+            self.write(Commit(self.new_id(), reservation))
+        self.write(Fulfil(self.new_id(), reservation, self.lines_of(reservation, parts)))
+
+    @rule(number=numbers, quantity=quantities, ago_s=agos)
+    def sell_reserved(self, number: int, quantity: int, ago_s: int | None) -> None:
+        reservation = self.some_reservation(number)
+        sku = next((sku for sku, _ in self.lines_of(reservation, [number % 2, 1])), "apple")
+        told = Movement("till", f"m{len(self.movements)}", 0, sku, MovementType.SALE, quantity)
+        self.tell(told._replace(reservation=reservation, occurred_ns=self.moment(ago_s)))
 
     @rule(
         sku=skus,
@@ -221,7 +247,7 @@ class LedgerMachine(RuleBasedStateMachine):
         sku: str,
         kind: MovementType,
         quantity: int,
-        down: bool,  # noqa: FBT001  # Hypothesis passes it by name
+        down: bool,  # noqa: FBT001  # passed by name
         disposition: str,
         ago_s: int | None,
         sequence: int | None,
@@ -264,7 +290,7 @@ class LedgerMachine(RuleBasedStateMachine):
         behind=st.none() | st.integers(0, 3),
         validate_only=st.booleans(),
     )
-    def count(self, lines: Any, ago_s: int | None, behind: int | None, validate_only: bool) -> None:  # noqa: FBT001
+    def count(self, lines: Any, ago_s: int | None, behind: int | None, validate_only: bool) -> None:  # noqa: FBT001  # passed by name
         expected = 0 if behind is None else max(0, self.live.version - behind)
         self.write(
             SetCount(
@@ -280,10 +306,10 @@ class LedgerMachine(RuleBasedStateMachine):
         lines=st.lists(policy_lines, min_size=1, max_size=2, unique_by=lambda line: line.sku).map(tuple),
         allow_missing=st.booleans(),
     )
-    def set_policy(self, lines: Any, allow_missing: bool) -> None:  # noqa: FBT001
+    def set_policy(self, lines: Any, allow_missing: bool) -> None:  # noqa: FBT001  # passed by name
         self.write(SetStockPolicy(self.new_id(), lines, allow_missing))
 
-    @rule(accepting=st.sampled_from((None, False, True, True)), capacity=st.none() | capacities)
+    @rule(accepting=st.sampled_from((None, None, None, False, True)), capacity=st.none() | capacities)
     def configure(self, accepting: bool | None, capacity: Capacity | None) -> None:
         self.write(Configure(self.new_id(), accepting, capacity))
 

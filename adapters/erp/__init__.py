@@ -1,0 +1,3 @@
+"""ERP targets: postings and positions out."""
+
+from __future__ import annotations

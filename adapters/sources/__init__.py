@@ -1,0 +1,3 @@
+"""Sources of stock movements."""
+
+from __future__ import annotations

@@ -1,0 +1,242 @@
+"""The client for asyncio: the same calls, policy and results as `Client`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
+from itertools import islice
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import grpc
+
+from allocator.client.base import READY_POLICY, ClientBase, built, describe
+from allocator.client.call import Call, Pages
+from allocator.client.calls import availability as _availability
+from allocator.client.calls import health as _health
+from allocator.client.calls import inventory as _inventory
+from allocator.client.calls import network as _network
+from allocator.client.calls import reservations as _reservations
+from allocator.client.errors import RequestError
+from allocator.client.streams import MovementWindow, Recovery, Watch, ended
+from allocator.client.types.availability import WatchUpdate
+from allocator.client.types.inventory import Movement, RecordResult
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _one(build: Callable[P, Call[R]]) -> Callable[Concatenate[AsyncClient, P], Awaitable[R]]:
+    """Make a method of a call with one answer."""
+
+    def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return client.send(built(build, *args, **kwargs))
+
+    describe(method, build, "Awaitable[{}]")
+    return method
+
+
+def _each(build: Callable[P, Pages[R]]) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[R]]:
+    """Make a method of a list, whose pages are read as they are needed."""
+
+    def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        return client.items(built(build, *args, **kwargs))
+
+    describe(method, build, "AsyncIterator[{}]")
+    return method
+
+
+def _updates(
+    build: Callable[P, Call[WatchUpdate]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[WatchUpdate, None]]:
+    """Make a method of a watch."""
+
+    def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[WatchUpdate, None]:
+        return client.updates(built(build, *args, **kwargs))
+
+    describe(method, build, "AsyncGenerator[{}, None]")
+    return method
+
+
+class AsyncClient(ClientBase):
+    """A client for one event loop; any number of tasks may share it.
+
+    A write without a `request_id` gets one, the same for every attempt: it happens once or not at all.
+    """
+
+    check = _one(_availability.check)
+    availability = _one(_availability.availability)
+    watch = _updates(_availability.watch)
+
+    reserve = _one(_reservations.reserve)
+    batch_reserve = _one(_reservations.batch_reserve)
+    commit = _one(_reservations.commit)
+    extend = _one(_reservations.extend)
+    release = _one(_reservations.release)
+    fulfil = _one(_reservations.fulfil)
+    reservation = _one(_reservations.reservation)
+    reservations = _each(_reservations.reservations)
+
+    record = _one(_inventory.record)
+    set_count = _one(_inventory.set_count)
+    set_policy = _one(_inventory.set_policy)
+    stock = _one(_inventory.stock)
+    list_stock = _each(_inventory.list_stock)
+
+    create_location = _one(_network.create_location)
+    location = _one(_network.location)
+    locations = _each(_network.locations)
+    update_location = _one(_network.update_location)
+    delete_location = _one(_network.delete_location)
+    create_group = _one(_network.create_group)
+    group = _one(_network.group)
+    groups = _each(_network.groups)
+    update_group = _one(_network.update_group)
+    delete_group = _one(_network.delete_group)
+    set_capacity = _one(_network.set_capacity)
+
+    health = _one(_health.health)
+
+    async def wait_ready(self, timeout_s: float = 30.0, service: str = "") -> None:
+        """Wait until the server says that it serves.
+
+        Raises:
+            Unavailable: it did not within `timeout_s`.
+        """
+        await self._changed(timeout_s=timeout_s, **READY_POLICY).send(_health.serving(service))
+
+    async def stream_movements(
+        self, batches: AsyncIterable[Sequence[Movement]] | Iterable[Sequence[Movement]], *, in_flight: int = 4
+    ) -> AsyncGenerator[RecordResult, None]:
+        """Record a stream of batches, as `Client.stream_movements` does."""
+        window, source = MovementWindow(in_flight), _as_async(batches)
+        recovery = Recovery(self._options.policy, writes=True)
+        exchange: _Exchange | None = None
+        try:
+            while True:
+                while window.has_room and (batch := await anext(source, None)) is not None:
+                    window.calls.append(built(_inventory.stream_movements, batch))
+                if not window.calls:
+                    return
+                try:
+                    exchange = exchange or self._exchange(window.calls[0])
+                    answer = await exchange.answer(window)
+                except (grpc.RpcError, RequestError) as error:
+                    exchange = None
+                    await asyncio.sleep(self._wait_s(recovery.attempts(time.monotonic()), error))
+                    continue
+                recovery.succeeded()
+                yield window.answered(answer)
+        finally:
+            if exchange is not None:
+                exchange.close()
+
+    async def send(self, call: Call[R]) -> R:
+        """Send a call of `allocator.client.calls`, again if that is safe and may help; return its result."""
+        attempts = self._begin(call)
+        while True:
+            try:
+                answer = await self._link.method(call)(
+                    call.request,
+                    timeout=attempts.timeout_s(time.monotonic()),
+                    metadata=self._options.pairs(),
+                )
+                return call.parse(answer)
+            except (grpc.RpcError, RequestError) as error:
+                wait_s = self._wait_s(attempts, error)
+            await asyncio.sleep(wait_s)
+
+    async def items(self, pages: Pages[R]) -> AsyncGenerator[R, None]:
+        """Yield the items of a list, page by page."""
+        token = ""
+        while True:
+            page = await self.send(built(pages.call, token))
+            for item in page.items:
+                yield item
+            token = page.next_token
+            if not token:
+                return
+
+    async def updates(self, call: Call[WatchUpdate]) -> AsyncGenerator[WatchUpdate, None]:
+        """Yield what a watch tells, over as many connections as it takes."""
+        watch, recovery = Watch(call), Recovery(self._options.policy, writes=False)
+        while True:
+            stream = self._link.method(call)(watch.request(), metadata=self._options.pairs())
+            try:
+                async for answer in stream:
+                    recovery.succeeded()
+                    yield watch.saw(answer)
+                raise ended()
+            except (grpc.RpcError, RequestError) as error:
+                wait_s = self._wait_s(recovery.attempts(time.monotonic()), error)
+            finally:
+                stream.cancel()
+            await asyncio.sleep(wait_s)
+
+    async def close(self) -> None:
+        """Close the connection; calls under way end in `Cancelled`. May be called again."""
+        channel = self._link.close()
+        if channel is not None:
+            await channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _open_channel(
+        self, credentials: grpc.ChannelCredentials | None, options: Sequence[tuple[str, Any]]
+    ) -> grpc.aio.Channel:
+        if credentials is None:
+            return grpc.aio.insecure_channel(self.address, options)
+        return grpc.aio.secure_channel(self.address, credentials, options)
+
+    def _exchange(self, call: Call[RecordResult]) -> _Exchange:
+        return _Exchange(self._link.method(call), self._options.pairs())
+
+
+class _Exchange:
+    """A stream of movements on one connection."""
+
+    def __init__(self, method: Callable[..., Any], metadata: Sequence[tuple[str, str]]) -> None:
+        self._outbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._unanswered = 0
+        self._stream = method(self._requests(), metadata=metadata)
+        self._answers = aiter(self._stream)
+
+    async def answer(self, window: MovementWindow) -> Any:  # noqa: ANN401  # a StreamMovementsResponse
+        """Send what is new in the window and wait for the answer to the oldest of it."""
+        for call in islice(window.calls, self._unanswered, None):
+            self._outbox.put_nowait(call.request)
+        self._unanswered = len(window.calls) - 1
+        answer = await anext(self._answers, None)
+        if answer is None:
+            raise ended()
+        return answer
+
+    def close(self) -> None:
+        """End the stream."""
+        self._outbox.put_nowait(None)
+        self._stream.cancel()
+
+    async def _requests(self) -> AsyncIterator[Any]:
+        while (request := await self._outbox.get()) is not None:
+            yield request
+
+
+async def _as_async(batches: AsyncIterable[R] | Iterable[R]) -> AsyncIterator[R]:
+    if isinstance(batches, AsyncIterable):
+        async for batch in batches:
+            yield batch
+    else:
+        for batch in batches:
+            yield batch

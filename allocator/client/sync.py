@@ -1,0 +1,231 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import grpc
+
+from allocator.client.base import READY_POLICY, ClientBase, built, describe
+from allocator.client.call import Call, Pages
+from allocator.client.calls import availability as _availability
+from allocator.client.calls import health as _health
+from allocator.client.calls import inventory as _inventory
+from allocator.client.calls import network as _network
+from allocator.client.calls import reservations as _reservations
+from allocator.client.errors import RequestError
+from allocator.client.streams import MovementWindow, Recovery, Watch, ended
+from allocator.client.types.availability import WatchUpdate
+from allocator.client.types.inventory import Movement, RecordResult
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _one(build: Callable[P, Call[R]]) -> Callable[Concatenate[Client, P], R]:
+    """Make a method of a call with one answer."""
+
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return client.send(built(build, *args, **kwargs))
+
+    describe(method, build, "{}")
+    return method
+
+
+def _each(build: Callable[P, Pages[R]]) -> Callable[Concatenate[Client, P], Iterator[R]]:
+    """Make a method of a list, whose pages are read as they are needed."""
+
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        return client.items(built(build, *args, **kwargs))
+
+    describe(method, build, "Iterator[{}]")
+    return method
+
+
+def _updates(
+    build: Callable[P, Call[WatchUpdate]],
+) -> Callable[Concatenate[Client, P], Generator[WatchUpdate, None, None]]:
+    """Make a method of a watch."""
+
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> Generator[WatchUpdate, None, None]:
+        return client.updates(built(build, *args, **kwargs))
+
+    describe(method, build, "Generator[{}, None, None]")
+    return method
+
+
+class Client(ClientBase):
+    """A client for threads; one is enough for a process, and any number of threads may share it.
+
+    A write without a `request_id` gets one, the same for every attempt: it happens once or not at all.
+    """
+
+    check = _one(_availability.check)
+    availability = _one(_availability.availability)
+    watch = _updates(_availability.watch)
+
+    reserve = _one(_reservations.reserve)
+    batch_reserve = _one(_reservations.batch_reserve)
+    commit = _one(_reservations.commit)
+    extend = _one(_reservations.extend)
+    release = _one(_reservations.release)
+    fulfil = _one(_reservations.fulfil)
+    reservation = _one(_reservations.reservation)
+    reservations = _each(_reservations.reservations)
+
+    record = _one(_inventory.record)
+    set_count = _one(_inventory.set_count)
+    set_policy = _one(_inventory.set_policy)
+    stock = _one(_inventory.stock)
+    list_stock = _each(_inventory.list_stock)
+
+    create_location = _one(_network.create_location)
+    location = _one(_network.location)
+    locations = _each(_network.locations)
+    update_location = _one(_network.update_location)
+    delete_location = _one(_network.delete_location)
+    create_group = _one(_network.create_group)
+    group = _one(_network.group)
+    groups = _each(_network.groups)
+    update_group = _one(_network.update_group)
+    delete_group = _one(_network.delete_group)
+    set_capacity = _one(_network.set_capacity)
+
+    health = _one(_health.health)
+
+    def wait_ready(self, timeout_s: float = 30.0, service: str = "") -> None:
+        """Wait until the server says that it serves.
+
+        Raises:
+            Unavailable: it did not within `timeout_s`.
+        """
+        self._changed(timeout_s=timeout_s, **READY_POLICY).send(_health.serving(service))
+
+    def stream_movements(
+        self, batches: Iterable[Sequence[Movement]], *, in_flight: int = 4
+    ) -> Generator[RecordResult, None, None]:
+        """Record a stream of batches; yields what became of each, in order.
+
+        A connection that breaks is opened again, and what was not answered is sent again: that is safe, as
+        movements are told apart.
+
+        Args:
+            batches: limits of each as in `record`. They are taken before the answers to those before them are
+                given, up to `in_flight`; with 1, each is answered before the next is taken.
+            in_flight: most batches sent and not answered, 1 to 64.
+
+        Raises:
+            RequestError: a batch cannot be answered; those after it were not looked at.
+        """
+        window, source = MovementWindow(in_flight), iter(batches)
+        recovery = Recovery(self._options.policy, writes=True)
+        exchange: _Exchange | None = None
+        try:
+            while True:
+                while window.has_room and (batch := next(source, None)) is not None:
+                    window.calls.append(built(_inventory.stream_movements, batch))
+                if not window.calls:
+                    return
+                try:
+                    exchange = exchange or self._exchange(window.calls[0])
+                    answer = exchange.answer(window)
+                except (grpc.RpcError, RequestError) as error:
+                    exchange = None
+                    time.sleep(self._wait_s(recovery.attempts(time.monotonic()), error))
+                    continue
+                recovery.succeeded()
+                yield window.answered(answer)
+        finally:
+            if exchange is not None:
+                exchange.close()
+
+    def send(self, call: Call[R]) -> R:
+        """Send a call of `allocator.client.calls`, again if that is safe and may help; return its result."""
+        attempts = self._begin(call)
+        while True:
+            try:
+                answer = self._link.method(call)(
+                    call.request,
+                    timeout=attempts.timeout_s(time.monotonic()),
+                    metadata=self._options.pairs(),
+                )
+                return call.parse(answer)
+            except (grpc.RpcError, RequestError) as error:
+                wait_s = self._wait_s(attempts, error)
+            time.sleep(wait_s)
+
+    def items(self, pages: Pages[R]) -> Iterator[R]:
+        """Yield the items of a list, page by page."""
+        token = ""
+        while True:
+            page = self.send(built(pages.call, token))
+            yield from page.items
+            token = page.next_token
+            if not token:
+                return
+
+    def updates(self, call: Call[WatchUpdate]) -> Generator[WatchUpdate, None, None]:
+        """Yield what a watch tells, over as many connections as it takes."""
+        watch, recovery = Watch(call), Recovery(self._options.policy, writes=False)
+        while True:
+            stream = self._link.method(call)(watch.request(), metadata=self._options.pairs())
+            try:
+                for answer in stream:
+                    recovery.succeeded()
+                    yield watch.saw(answer)
+                raise ended()
+            except (grpc.RpcError, RequestError) as error:
+                wait_s = self._wait_s(recovery.attempts(time.monotonic()), error)
+            finally:
+                stream.cancel()
+            time.sleep(wait_s)
+
+    def close(self) -> None:
+        """Close the connection; calls under way end in `Cancelled`. May be called again."""
+        channel = self._link.close()
+        if channel is not None:
+            channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open_channel(
+        self, credentials: grpc.ChannelCredentials | None, options: Sequence[tuple[str, Any]]
+    ) -> grpc.Channel:
+        if credentials is None:
+            return grpc.insecure_channel(self.address, options)
+        return grpc.secure_channel(self.address, credentials, options)
+
+    def _exchange(self, call: Call[RecordResult]) -> _Exchange:
+        return _Exchange(self._link.method(call), self._options.pairs())
+
+
+class _Exchange:
+    """A stream of movements on one connection. gRPC takes what to send from a thread of its own."""
+
+    def __init__(self, method: Callable[..., Any], metadata: Sequence[tuple[str, str]]) -> None:
+        self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._unanswered = 0
+        self._stream = method(iter(self._outbox.get, None), metadata=metadata)
+
+    def answer(self, window: MovementWindow) -> Any:  # noqa: ANN401  # a StreamMovementsResponse
+        """Send what is new in the window and wait for the answer to the oldest of it."""
+        for call in islice(window.calls, self._unanswered, None):
+            self._outbox.put(call.request)
+        self._unanswered = len(window.calls) - 1
+        answer = next(self._stream, None)
+        if answer is None:
+            raise ended()
+        return answer
+
+    def close(self) -> None:
+        """End the stream, and with it the thread that waits for more to send."""
+        self._outbox.put(None)
+        self._stream.cancel()
