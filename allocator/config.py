@@ -63,13 +63,12 @@ class RuntimeSettings(_Section):
     )
     actors_max: int = Field(0, ge=0, le=10_000, description="most actors; 0: 4 per core, at least 16")
     ray_address: str = Field("", description="Ray cluster to join; empty: a local one of our own")
-    ray_port: int = Field(0, ge=0, le=65535, description="port of the local Ray head; 0 picks a free one")
     object_store_mb: int = Field(100, ge=80, description="Ray object store, MiB; hardly used")
     boot_timeout_s: float = Field(120, gt=0, description="how long actors and gateways may take to come up, seconds")
 
 
 class LimitSettings(_Section):
-    """Bounds of one location's tables (see docs/limits)."""
+    """Bounds of one location's tables."""
 
     skus_max: int = Field(LedgerLimits().skus_max, ge=1, description="SKUs a location may stock")
     reservations_max: int = Field(LedgerLimits().reservations_max, ge=1, description="live reservations of a location")
@@ -122,7 +121,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    data_dir: Path = Field(Path("data"), description="journal, logs and Ray's temporary files")
+    data_dir: Path = Field(Path("data"), description="the journal and service.json, which says where the service runs")
     network_file: Path | None = Field(None, description="YAML file of locations and groups, loaded at start")
     server: ServerSettings = ServerSettings()
     journal: JournalSettings = JournalSettings()
@@ -148,9 +147,6 @@ class Settings(BaseSettings):
     def journal_url(self) -> str:
         """The journal's address with its default filled in."""
         return self.journal.url or str((self.data_dir / "journal").absolute())
-
-
-_ENVIRONMENT_ONLY = frozenset({"ALLOCATOR_ADDRESS", "ALLOCATOR_TEST_POSTGRES", "ALLOCATOR_SETTINGS"})
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -120,9 +120,7 @@ class ErpTarget(ABC):
         """Return the version up to which the ERP has every posting of a location, durably; 0 before the first."""
 
     @abstractmethod
-    def post(
-        self, location: str, version: int, postings: Sequence[Posting], posted_ns: int
-    ) -> tuple[Refusal, ...]:
+    def post(self, location: str, version: int, postings: Sequence[Posting], posted_ns: int) -> tuple[Refusal, ...]:
         """Post what follows the cursor and move it to `version`; both are durable on return.
 
         A version that the ERP has already must not be posted twice: in one transaction with the cursor where the

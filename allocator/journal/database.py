@@ -117,6 +117,9 @@ def translated(where: str, shard: str = "") -> Iterator[None]:
         raise _from_driver(error.orig, where, shard) from error
     except sqlite3.Error as error:
         raise _from_driver(error, where, shard) from error
+    except UnicodeDecodeError as error:
+        # Python meets broken text in SQLite's own message about a broken schema.
+        raise JournalDamaged(where, shard, None, error.object.decode(errors="replace")) from error
     except PoolTimeoutError as error:
         raise JournalUnavailable(where, "all of its connections are busy", "see what this process is doing") from error
     except OSError as error:

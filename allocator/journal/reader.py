@@ -135,11 +135,12 @@ def _read(view: ShardView, after_version: int, limit: int) -> list[Entry]:
     query = select_entries(view.tables, view.place.shard, after_version).limit(limit)
     entries: list[Entry] = []
     size = 0
-    for row in streamed(view.connection, query, ENTRIES_AT_ONCE):
-        entries.append(chain.take(row))
-        size += len(row.payload)
-        if size > READ_BYTES_MAX:
-            return entries
+    with streamed(view.connection, query, ENTRIES_AT_ONCE) as rows:
+        for row in rows:
+            entries.append(chain.take(row))
+            size += len(row.payload)
+            if size > READ_BYTES_MAX:
+                return entries
     if len(entries) < limit:
         chain.end(max(view.head.version, after_version))
     return entries
@@ -161,12 +162,14 @@ def _status(view: ShardView) -> ShardStatus:
 
 
 def _inspect(view: ShardView, after_version: int, limit: int) -> list[EntryDetail]:
-    rows = streamed(
-        view.connection,
-        select_entries(view.tables, view.place.shard, after_version).limit(limit),
-        ENTRIES_AT_ONCE,
-    )
-    return [
-        EntryDetail(row.version, row.epoch, row.format, row.checksum, row.payload, row_damage(view, row))
-        for row in rows
-    ]
+    query = select_entries(view.tables, view.place.shard, after_version).limit(limit)
+    details: list[EntryDetail] = []
+    size = 0
+    with streamed(view.connection, query, ENTRIES_AT_ONCE) as rows:
+        for row in rows:
+            what = row_damage(view, row)
+            details.append(EntryDetail(row.version, row.epoch, row.format, row.checksum, row.payload, what))
+            size += len(row.payload)
+            if size > READ_BYTES_MAX:
+                break
+    return details

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, select
@@ -106,8 +107,8 @@ def load_tail(
 ) -> list[Entry]:
     """Read every entry after a version up to the head, all of them checked."""
     chain = Chain(place.file, place.shard, after_version, head.epoch)
-    rows = streamed(connection, select_entries(tables, place.shard, after_version), ENTRIES_AT_ONCE)
-    tail = [chain.take(row) for row in rows]
+    with streamed(connection, select_entries(tables, place.shard, after_version), ENTRIES_AT_ONCE) as rows:
+        tail = [chain.take(row) for row in rows]
     chain.end(head.version)
     return tail
 
@@ -132,11 +133,12 @@ def load_chunks(connection: Connection, tables: JournalTables, place: Place, row
     """Read the pieces of a snapshot in order, each of them checked."""
     chunks = select_chunks(tables, place.shard, row)
     count = size = 0
-    for chunk in streamed(connection, chunks, CHUNKS_AT_ONCE):
-        if damage := chunk_damage(place.shard, row, count, chunk):
-            raise place.damaged(row.version, damage)
-        count, size = count + 1, size + len(chunk.payload)
-        yield chunk.payload
+    with streamed(connection, chunks, CHUNKS_AT_ONCE) as stored:
+        for chunk in stored:
+            if damage := chunk_damage(place.shard, row, count, chunk):
+                raise place.damaged(row.version, damage)
+            count, size = count + 1, size + len(chunk.payload)
+            yield chunk.payload
     if (count, size) != (row.chunks, row.size):
         raise place.damaged(
             row.version, f"its snapshot has {count} pieces with {size} bytes of {row.chunks} with {row.size}"
@@ -151,10 +153,11 @@ def load_snapshot(connection: Connection, tables: JournalTables, place: Place, h
     return Snapshot(row.version, b"".join(load_chunks(connection, tables, place, row)))
 
 
-def streamed(connection: Connection, query: Select[Any], at_once: int) -> Iterator[Row[Any]]:
-    """Run a query whose rows are fetched a few at a time."""
+@contextmanager
+def streamed(connection: Connection, query: Select[Any], at_once: int) -> Iterator[Iterable[Row[Any]]]:
+    """Run a query whose rows are fetched a few at a time; it ends with the block, though rows may be left."""
     with connection.execute(query, execution_options={"yield_per": at_once}) as result:
-        yield from result
+        yield result
 
 
 def select_chunks(tables: JournalTables, shard: str, row: SnapshotRow) -> Select[Any]:

@@ -75,21 +75,25 @@ def _snapshot_damages(view: ShardView) -> list[Damage]:
     return [_damage(view, row.version, what) for what in _chunk_damages(view, row)]
 
 
-def _chunk_damages(view: ShardView, row: SnapshotRow) -> Iterator[str]:
+def _chunk_damages(view: ShardView, row: SnapshotRow) -> list[str]:
+    found: list[str] = []
     number = size = 0
-    sound = True
-    for chunk in streamed(view.connection, select_chunks(view.tables, view.place.shard, row), CHUNKS_AT_ONCE):
-        if chunk.number > number:
-            sound = False
-            yield f"its snapshot: {missing(number, chunk.number - 1, 'piece', 'pieces')}"
-        if damage := chunk_damage(view.place.shard, row, chunk.number, chunk):
-            sound = False
-            yield damage
-        number, size = chunk.number + 1, size + len(chunk.payload)
+    with streamed(view.connection, select_chunks(view.tables, view.place.shard, row), CHUNKS_AT_ONCE) as chunks:
+        for chunk in chunks:
+            if chunk.number > number:
+                found.append(_pieces_missing(number, chunk.number - 1))
+            if damage := chunk_damage(view.place.shard, row, chunk.number, chunk):
+                found.append(damage)
+            number, size = chunk.number + 1, size + len(chunk.payload)
     if number < row.chunks:
-        yield f"its snapshot: {missing(number, row.chunks - 1, 'piece', 'pieces')}"
-    elif sound and size != row.size:
-        yield f"its snapshot has {size} bytes in {number} pieces of {row.size} in {row.chunks}"
+        found.append(_pieces_missing(number, row.chunks - 1))
+    elif not found and size != row.size:
+        found.append(f"its snapshot has {size} bytes in {number} pieces of {row.size} in {row.chunks}")
+    return found
+
+
+def _pieces_missing(first: int, last: int) -> str:
+    return f"its snapshot: {missing(first, last, 'piece', 'pieces')}"
 
 
 def _cut_damages(view: ShardView) -> list[Damage]:
@@ -108,13 +112,14 @@ def _page(view: ShardView, after_version: int) -> _Page:
     """Check the next entries. A cut may go on meanwhile, so each page starts behind it."""
     last, found, count = max(after_version, view.head.trimmed), list[Damage](), 0
     query = select_entries(view.tables, view.place.shard, last).limit(VERIFY_ROWS_MAX)
-    for row in streamed(view.connection, query, ENTRIES_AT_ONCE):
-        count += 1
-        if row.version > last + 1:
-            found.append(_damage(view, last + 1, missing(last + 1, row.version - 1)))
-        if what := row_damage(view, row):
-            found.append(_damage(view, row.version, what))
-        last = row.version
+    with streamed(view.connection, query, ENTRIES_AT_ONCE) as rows:
+        for row in rows:
+            count += 1
+            if row.version > last + 1:
+                found.append(_damage(view, last + 1, missing(last + 1, row.version - 1)))
+            if what := row_damage(view, row):
+                found.append(_damage(view, row.version, what))
+            last = row.version
     more = count == VERIFY_ROWS_MAX
     if not more and last < view.head.version:
         found.append(_damage(view, last + 1, missing(last + 1, view.head.version)))

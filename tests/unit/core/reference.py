@@ -117,7 +117,8 @@ class ReferenceLedger:
         if earlier:
             return self._repeat(earlier[0], command)
         result = self._first_time(command, now)
-        if not isinstance(result, Rejected) and not getattr(command, "validate_only", False):
+        nothing_done = isinstance(result, Rejected) or getattr(result, "repeated", False)
+        if not nothing_done and not getattr(command, "validate_only", False):
             self._remember(command, result, now)
         return result
 
