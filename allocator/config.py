@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -149,6 +150,26 @@ class Settings(BaseSettings):
         return self.journal.url or str((self.data_dir / "journal").absolute())
 
 
+class _Final(Settings):
+    """Settings that are complete already: neither file nor environment has a say any more."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the hook's signature
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given, nothing else."""
+        return (init_settings,)
+
+
+def settings_from_json(text: str) -> Settings:
+    """The settings that `model_dump_json` wrote, as child processes of the service get them."""
+    return _Final(**json.loads(text))
+
+
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings file, if any, and apply `overrides` (nested, by section) over file and environment.
 
@@ -160,7 +181,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
     values = _read(path) if path is not None else {}
     try:
         settings = Settings(**values)
-        return settings if not overrides else Settings.model_validate(_merged(settings.model_dump(), overrides))
+        return settings if not overrides else _Final(**_merged(settings.model_dump(), overrides))
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"settings {path or 'from the environment'}: {problems}") from None
