@@ -155,9 +155,7 @@ def count(orders: list[Line]) -> dict[str, str]:
     }
 
 
-def describe(
-    source: Path, source_lines: int, window: list[Line], orders: list[Line], first: date, last: date
-) -> str:
+def describe(source: Path, source_lines: int, window: list[Line], orders: list[Line], first: date, last: date) -> str:
     """Return the README of a cut: attribution, what was done, counts."""
     dropped = Counter(line["StockCode"] for line in window if not is_merchandise(line))
     return README.format(

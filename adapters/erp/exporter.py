@@ -13,11 +13,15 @@ from adapters.erp.follower import SHARD_PREFIX, Follower, LocationState
 from adapters.erp.port import ErpOptions, ErpTarget
 from adapters.errors import TargetUnavailableError
 from allocator.core.errors import AllocatorError
-from allocator.core.limits import LedgerLimits
+from allocator.core.limits import NS_PER_S, LedgerLimits
 from allocator.journal import JournalReader, JournalStore, JournalUnavailable
 
 RETRY_MIN_S: Final = 0.5
 RETRY_MAX_S: Final = 60.0
+STANDSTILL_S: Final = 30.0
+"""How long a location that needs a person is left alone before it is tried again."""
+_IDLE_SHARE: Final = 4
+"""Looking takes at most a fifth of the time, however many locations there are."""
 _LATER: Final = (TargetUnavailableError, JournalUnavailable)
 
 log = structlog.get_logger("adapters.erp")
@@ -38,6 +42,7 @@ class Exporter:
 
     Attributes:
         states: how far each location is; replaced, never changed, so that other threads may read it.
+        looked: whether every location is in `states`.
     """
 
     def __init__(
@@ -53,8 +58,10 @@ class Exporter:
         self._name, self._target, self._store = name, target, store
         self._options, self._limits, self._clock_ns = options, limits, clock_ns
         self._followers: dict[str, Follower] = {}
+        self._standstill_ns: dict[str, int] = {}
         self._told: dict[str, int] = {}
         self.states: Mapping[str, LocationState] = {}
+        self.looked = False
 
     def run(self, stop: threading.Event) -> None:
         """Export until `stop` is set; what may pass later is tried again, however often.
@@ -70,6 +77,7 @@ class Exporter:
                     if reader is None:
                         self._store.register_cursor(self._name)
                         reader = self._store.reader()
+                    began_ns = self._clock_ns()
                     more = self.round(reader, stop)
                 except _LATER as error:
                     wait_s = max(delay_s, getattr(error, "retry_after_s", 0.0))
@@ -79,7 +87,8 @@ class Exporter:
                 else:
                     delay_s = RETRY_MIN_S
                     if not more:
-                        stop.wait(self._options.poll_s)
+                        took_s = (self._clock_ns() - began_ns) / NS_PER_S
+                        stop.wait(max(self._options.poll_s, _IDLE_SHARE * took_s))
             with suppress(*_LATER):
                 self._put_positions(at_once=True)
         finally:
@@ -109,21 +118,26 @@ class Exporter:
             self.states = states
             self._tell(done)
         self._put_positions()
+        self.looked = True
         return more
 
     def _advance(self, reader: JournalReader, location: str, states: dict[str, LocationState]) -> bool:
         """Export one location; an error that is its own stops it, and no other."""
-        follower = self._followers.get(location)
+        if self._clock_ns() < self._standstill_ns.get(location, 0):
+            return False
         try:
+            follower = self._followers.get(location)
             if follower is None:
                 follower = self._followers[location] = self._follow(reader, location)
             more = follower.advance()
         except _LATER:
             raise
         except AllocatorError as error:
-            if states.get(location, LocationState()).error != str(error):
-                log.error("location stands still", location=location, error=str(error))  # noqa: TRY400  # it says all
-            states[location] = (follower.state if follower else LocationState)(error=str(error))
+            log.error("location stands still", location=location, error=str(error))  # noqa: TRY400  # it says all
+            self._standstill_ns[location] = self._clock_ns() + int(STANDSTILL_S * NS_PER_S)
+            # What it has in memory may be half-way through an entry.
+            stopped = self._followers.pop(location, None)
+            states[location] = stopped.state(str(error)) if stopped else LocationState(error=str(error))
             return False
         states[location] = follower.state()
         return more

@@ -88,7 +88,7 @@ class ErpOptions(BaseModel):
 
     poll_s: float = Field(0.5, gt=0, le=3600, description="how often the journal is looked at, seconds")
     positions: bool = Field(
-        True, description="keep positions; needs about the memory that the location's own process has for stock"
+        default=True, description="keep positions; needs about the memory that the location's own process has for stock"
     )
     positions_s: float = Field(2.0, ge=0, le=86_400, description="least time between positions of a location, s")
 

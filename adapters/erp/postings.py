@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NamedTuple
 
 from adapters.erp.port import NAMED_MAX, Posting
@@ -46,10 +47,22 @@ class _Sum:
     correlation_ids: dict[str, None] = field(default_factory=dict)
     traceparents: dict[str, None] = field(default_factory=dict)
 
-    def named(self) -> tuple[tuple[str, ...], ...]:
-        """Each set in order, as a posting has them."""
-        sets = (self.documents, self.reservations, self.orders, self.correlation_ids, self.traceparents)
-        return tuple(tuple(names)[:NAMED_MAX] for names in sets)
+    def posting(self, location: str, version: int, line: int, key: tuple[str, str, str, str]) -> Posting:
+        """The posting of this sum."""
+        return Posting(
+            location,
+            version,
+            line,
+            *key,
+            self.quantity,
+            self.movements,
+            _some(self.documents),
+            _some(self.reservations),
+            _some(self.orders),
+            _some(self.correlation_ids),
+            _some(self.traceparents),
+            self.occurred_ns,
+        )
 
 
 def postings_of(
@@ -80,10 +93,7 @@ def postings_of(
                 if name:
                     names[name] = None
     kept = [(key, total) for key, total in sums.items() if total.quantity]
-    return [
-        Posting(location, version, line, *key, total.quantity, total.movements, *total.named(), total.occurred_ns)
-        for line, (key, total) in enumerate(kept, 1)
-    ]
+    return [total.posting(location, version, line, key) for line, (key, total) in enumerate(kept, 1)]
 
 
 def opening_postings(ledger: StockLedger) -> list[Posting]:
@@ -94,8 +104,9 @@ def opening_postings(ledger: StockLedger) -> list[Posting]:
         sellable = ledger.stock.on_hand[i] - sum(raw.values())
         for disposition, quantity in (("", sellable), *raw.items()):
             if quantity:
-                key = (ledger.location, ledger.version, len(postings) + 1, sku, OPENING_BALANCE, "", disposition)
-                postings.append(Posting(*key, quantity, 1, (), (), (), (), (), ledger.clock_ns))
+                total = _Sum(quantity, 1, ledger.clock_ns)
+                key = (sku, OPENING_BALANCE, "", disposition)
+                postings.append(total.posting(ledger.location, ledger.version, len(postings) + 1, key))
     return postings
 
 
@@ -134,3 +145,7 @@ def _moved(event: Moved) -> Iterator[_Effect]:
                 movement.reference,
                 movement.reservation,
             )
+
+
+def _some(names: dict[str, None]) -> tuple[str, ...]:
+    return tuple(islice(names, NAMED_MAX))

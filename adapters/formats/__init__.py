@@ -9,8 +9,8 @@ from typing import BinaryIO, Final
 from adapters.formats import cloudevents, csv, rejects
 from adapters.formats.cloudevents import parse_cloudevents
 from adapters.formats.csv import parse_csv
-from adapters.formats.lines import LINE_BYTES_MAX, START, Place
-from adapters.formats.movement import FormatError, Line, Origin, StockMovement
+from adapters.formats.lines import LINE_BYTES_MAX
+from adapters.formats.movement import START, FormatError, Line, Origin, Place, StockMovement
 from adapters.formats.rejects import RejectClass, RejectedBy, RejectRow, parse_rejects
 
 __all__ = [

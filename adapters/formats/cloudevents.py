@@ -21,8 +21,8 @@ from adapters.formats.fields import (
     TimeNs,
     format_error,
 )
-from adapters.formats.lines import START, UTF8_EXPECTED, Place, opened, raw_lines, too_long
-from adapters.formats.movement import FormatError, Line, StockMovement, shortened
+from adapters.formats.lines import UTF8_EXPECTED, opened, raw_lines, too_long
+from adapters.formats.movement import START, FormatError, Line, Place, StockMovement, shortened
 
 NAME: Final = "cloudevents"
 _EXPECTED: Final = {

@@ -14,20 +14,19 @@ from pydantic import ConfigDict, ValidationError
 
 from adapters.formats.fields import EXPECTED, Location, MovementFields, Name, Sequence, TimeNs, format_error
 from adapters.formats.lines import (
-    START,
     UTF8_EXPECTED,
-    Place,
     RawLine,
     content_digest,
     opened,
     raw_lines,
     too_long,
 )
-from adapters.formats.movement import FormatError, Line, StockMovement, shortened
+from adapters.formats.movement import START, FormatError, Line, Place, StockMovement, shortened
 
 NAME: Final = "csv"
 SOURCE_DEFAULT: Final = "file"
 """The source of movements that name none."""
+_BLANKS: Final = " \t"
 REQUIRED: Final = ("sku", "location", "type", "quantity")
 
 
@@ -56,7 +55,7 @@ class CsvRows:
     def __init__(self, header: bytes, *, digest: str, source: str = SOURCE_DEFAULT, delimiter: str = ",") -> None:
         self._digest, self._source, self._delimiter = digest, source, delimiter
         cells = self._cells(1, header)
-        self.columns = [] if isinstance(cells, FormatError) else [cell.strip().lower() for cell in cells]
+        self.columns = [] if isinstance(cells, FormatError) else [cell.strip(_BLANKS).lower() for cell in cells]
         self.problem = cells if isinstance(cells, FormatError) else _header_problem(self.columns)
 
     def parse(self, number: int, raw: bytes) -> StockMovement | FormatError | None:
@@ -66,7 +65,9 @@ class CsvRows:
         cells = self._cells(number, raw)
         if isinstance(cells, FormatError):
             return cells
-        values = {column: text for column, cell in zip(self.columns, cells, strict=False) if (text := cell.strip())}
+        values = {
+            column: text for column, cell in zip(self.columns, cells, strict=False) if (text := cell.strip(_BLANKS))
+        }
         if not values:
             return None
         if len(cells) != len(self.columns):

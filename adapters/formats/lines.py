@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from adapters.formats.movement import FormatError
+from adapters.formats.movement import FormatError, Place
 
 LINE_BYTES_MAX: Final = 65_536
 """Bytes of one line; a longer one is refused, and what is beyond is not kept."""
@@ -16,21 +16,6 @@ UTF8_EXPECTED: Final = "text in UTF-8"
 _BOM: Final = b"\xef\xbb\xbf"
 _DIGEST_BYTES: Final = 16
 _BLOCK: Final = 1 << 20
-
-
-class Place(NamedTuple):
-    """A place between two lines.
-
-    Attributes:
-        line: number of the line before it, 0 at the start.
-        offset: bytes before it.
-    """
-
-    line: int = 0
-    offset: int = 0
-
-
-START: Final = Place()
 
 
 class RawLine(NamedTuple):

@@ -98,6 +98,21 @@ class Origin(NamedTuple):
     attempts: int = 0
 
 
+class Place(NamedTuple):
+    """A place between two lines of a file.
+
+    Attributes:
+        line: number of the line before it, 0 at the start.
+        offset: bytes before it.
+    """
+
+    line: int = 0
+    offset: int = 0
+
+
+START: Final = Place()
+
+
 class Line(NamedTuple):
     """One line of a file.
 
@@ -114,6 +129,11 @@ class Line(NamedTuple):
     raw: bytes
     outcome: StockMovement | FormatError
     origin: Origin | None = None
+
+    @property
+    def place(self) -> Place:
+        """The place after it."""
+        return Place(self.number, self.end)
 
 
 def shortened(value: object) -> str:

@@ -15,8 +15,8 @@ from typing import BinaryIO, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.formats import cloudevents, csv
-from adapters.formats.lines import START, Place, opened, raw_lines
-from adapters.formats.movement import FormatError, Line, Origin, StockMovement, shortened
+from adapters.formats.lines import opened, raw_lines
+from adapters.formats.movement import START, FormatError, Line, Origin, Place, StockMovement, shortened
 
 NAME: Final = "rejects"
 # A kept line stands escaped in its row, and base64 is longer than what it encodes.

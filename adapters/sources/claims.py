@@ -16,7 +16,6 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -32,12 +31,10 @@ from adapters.formats import START, SUFFIXES, Origin, Place, RejectClass, Reject
 from adapters.formats.csv import read_header
 from adapters.formats.lines import content_digest
 from adapters.sources.digests import Digests
+from adapters.sources.listing import complete_files, free_path, printable, work_files
 
 FOLDERS: Final = ("inbox", "work", "done", "failed")
-UNFINISHED: Final = (".tmp", ".part")
-"""Ends of names that are still being written; so are names that begin with a dot."""
 REJECTS_SUFFIX: Final = ".rejects.jsonl"
-_NAME_BYTES_MAX: Final = 255
 _PLACE: Final = ".place"
 _REJECTS: Final = ".rejects"
 _STAMP: Final = "%Y%m%dT%H%M%S%f"
@@ -84,7 +81,7 @@ class Claim:
     @property
     def name(self) -> str:
         """The file's name, as text that can be written anywhere."""
-        return _printable(self.path)
+        return printable(self.path)
 
     def origin(self, line: int, source: str, delimiter: str) -> Origin:
         """Where a line of this file was met first: here."""
@@ -134,9 +131,8 @@ class ClaimStore:
         self._resumed = []
         for folder in sorted(self._work.iterdir()):
             found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-            if found:
-                self._resumed.append(found[0])
-            else:  # it was moved out, or never in
+            self._resumed += found
+            if not found:  # it was moved out, or never in
                 shutil.rmtree(folder)
 
     def close(self) -> None:
@@ -160,7 +156,7 @@ class ClaimStore:
 
     def scan(self) -> None:
         """Look for files in the inbox again."""
-        self._found = iter([path for _, path, _ in sorted(self._dropped())])
+        self._found = iter([found.path for found in sorted(complete_files(self._inbox))])
 
     def settle(self, claim: Claim, place: Place, *, end: bool) -> None:
         """Note durably that a file is settled up to `place`, with its pending refusals; at its end file it away."""
@@ -177,24 +173,9 @@ class ClaimStore:
     def waiting(self) -> Waiting:
         """What is not settled yet, in the inbox and in work; a file that is read counts whole."""
         # The inbox first: a file that is claimed meanwhile is then met twice, and never missed.
-        sizes = [size for _, _, size in self._dropped()]
-        for path in self._work.glob("*/*"):
-            if not path.name.startswith("."):
-                with suppress(FileNotFoundError):  # done meanwhile
-                    sizes.append(path.stat().st_size)
+        sizes = [found.size for found in complete_files(self._inbox)]
+        sizes += [found.size for found in work_files(self._work)]
         return Waiting(len(sizes), sum(sizes))
-
-    def _dropped(self) -> list[tuple[int, Path, int]]:
-        """Time of change, path and size of the files in the inbox that are complete."""
-        found = []
-        with os.scandir(self._inbox) as entries:
-            for entry in entries:
-                unfinished = entry.name.startswith(".") or entry.name.lower().endswith(UNFINISHED)
-                with suppress(FileNotFoundError):  # taken back meanwhile
-                    if not unfinished and entry.is_file(follow_symlinks=False):
-                        status = entry.stat(follow_symlinks=False)
-                        found.append((status.st_mtime_ns, self._inbox / entry.name, status.st_size))
-        return found
 
     def _take(self, path: Path) -> Path | None:
         """Move a file from the inbox to work; None when somebody else was faster."""
@@ -271,7 +252,7 @@ class ClaimStore:
         """File a settled file away; every step may be done already by a process that died here."""
         path, rejects = claim.path, claim.path.with_name(_REJECTS)
         if rejects.exists():
-            rejects.rename(_free(self._failed, path.name, REJECTS_SUFFIX))
+            rejects.rename(free_path(self._failed, path.name, REJECTS_SUFFIX))
             sync_folder(self._failed)
         if not claim.refused:
             # With refused lines it may be dropped again, to try those.
@@ -281,37 +262,22 @@ class ClaimStore:
 
     def _fail(self, path: Path, reason: str) -> None:
         row = RejectRow.of(
-            Origin(_printable(path), 0, ""),
+            Origin(printable(path), 0, ""),
             b"",
             RejectClass.UNREADABLE,
             by=RejectedBy.FORMAT,
             reason=reason,
             at=self._now().isoformat(),
         )
-        write_durably(_free(self._failed, path.name, REJECTS_SUFFIX), row.dump())
-        log.warning("file failed", file=_printable(path), reason=reason)
+        write_durably(free_path(self._failed, path.name, REJECTS_SUFFIX), row.dump())
+        log.warning("file failed", file=printable(path), reason=reason)
         self._file_away(path, self._failed)
 
     def _file_away(self, path: Path, folder: Path) -> None:
-        path.rename(_free(folder, path.stem, path.suffix))
+        path.rename(free_path(folder, path.stem, path.suffix))
         sync_folder(folder)
         shutil.rmtree(path.parent)
 
 
 def _header(path: Path, kind: str) -> str:
     return read_header(path).decode(errors="replace") if kind == "csv" else ""
-
-
-def _printable(path: Path) -> str:
-    return os.fsencode(path.name).decode(errors="replace")
-
-
-def _free(folder: Path, stem: str, suffix: str) -> Path:
-    """A path in `folder` that nothing has yet: `stem` and `suffix`, with a number between them if need be."""
-    for number in count(1):
-        end = suffix if number == 1 else f".{number}{suffix}"
-        room = _NAME_BYTES_MAX - len(os.fsencode(end))
-        path = folder / (os.fsdecode(os.fsencode(stem)[:room]) + end)
-        if not path.exists() and not path.is_symlink():
-            return path
-    raise AssertionError  # count() never ends

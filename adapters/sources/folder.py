@@ -142,7 +142,7 @@ class FolderSource(MovementSource):
             lines = list(islice(self._lines, limit))
             end = len(lines) < limit
             if lines:
-                self._place = Place(lines[-1].number, lines[-1].end)
+                self._place = lines[-1].place
             if end:
                 self._claim = None
             records = tuple(Record(line.raw, line.outcome, FolderPlace(claim, line)) for line in lines)

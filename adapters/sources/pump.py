@@ -67,6 +67,7 @@ class Pump:
         batch_max: records fetched at once.
         in_flight_max: batches fetched and not committed.
         drain_s: see `DRAIN_S`.
+        counts: to go on counting in.
     """
 
     def __init__(
@@ -77,11 +78,12 @@ class Pump:
         batch_max: int = BATCH_MAX,
         in_flight_max: int = IN_FLIGHT_MAX,
         drain_s: float = DRAIN_S,
+        counts: PumpCounts | None = None,
     ) -> None:
         self._source, self._core = source, core
         self._batch_max, self._drain_s = batch_max, drain_s
         self._room = asyncio.Semaphore(in_flight_max)
-        self.counts = PumpCounts()
+        self.counts = counts or PumpCounts()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Pump until `stop` is set, then finish what is under way.
@@ -122,7 +124,7 @@ class Pump:
             if batch is None:
                 self._room.release()
                 continue
-            alone = any(map(_counts_as_of_now, batch.records))
+            alone = _has_open_count(batch)
             if alone and recording:
                 await asyncio.wait(recording)
             task = group.create_task(self._deliver(batch))
@@ -145,7 +147,7 @@ class Pump:
 
     async def _deliver(self, batch: Batch) -> _Settled:
         movements = [record.outcome for record in batch.records if isinstance(record.outcome, StockMovement)]
-        outcomes = await self._record(movements) if movements else []
+        outcomes = [outcome for group in _groups(movements) for outcome in await self._record(group)]
         if len(outcomes) != len(movements):
             raise AdapterError(f"the core told {len(outcomes)} outcomes of {len(movements)} movements")
         each = iter(outcomes)
@@ -191,7 +193,21 @@ class Pump:
                 delay_s = min(2 * delay_s, RETRY_MAX_S)
 
 
-def _counts_as_of_now(record: Record) -> bool:
+def _groups(movements: Sequence[StockMovement]) -> Iterator[Sequence[StockMovement]]:
+    """Cut movements after counts without a time: what is recorded together happens at one time, and is counted."""
+    start = 0
+    for n in range(1, len(movements)):
+        if _is_open_count(movements[n - 1]) and not _is_open_count(movements[n]):
+            yield movements[start:n]
+            start = n
+    if movements:
+        yield movements[start:]
+
+
+def _has_open_count(batch: Batch) -> bool:
+    return any(isinstance(record.outcome, StockMovement) and _is_open_count(record.outcome) for record in batch.records)
+
+
+def _is_open_count(movement: StockMovement) -> bool:
     """Whether it is a count without a time: it is true only in its place among the movements around it."""
-    movement = record.outcome
-    return isinstance(movement, StockMovement) and movement.type is MovementType.COUNT and not movement.occurred_ns
+    return movement.type is MovementType.COUNT and not movement.occurred_ns

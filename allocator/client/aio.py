@@ -11,8 +11,10 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
+    Iterator,
     Sequence,
 )
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -25,7 +27,7 @@ from allocator.client.calls import health as _health
 from allocator.client.calls import inventory as _inventory
 from allocator.client.calls import network as _network
 from allocator.client.calls import reservations as _reservations
-from allocator.client.errors import RequestError
+from allocator.client.errors import RequestError, closed
 from allocator.client.streams import MovementWindow, Recovery, Watch, ended
 from allocator.client.types.availability import WatchUpdate
 from allocator.client.types.inventory import Movement, RecordResult
@@ -117,12 +119,12 @@ class AsyncClient(ClientBase):
         self, batches: AsyncIterable[Sequence[Movement]] | Iterable[Sequence[Movement]], *, in_flight: int = 4
     ) -> AsyncGenerator[RecordResult, None]:
         """Record a stream of batches, as `Client.stream_movements` does."""
-        window, source = MovementWindow(in_flight), _as_async(batches)
+        window, source = MovementWindow(in_flight), _iterate(batches)
         recovery = Recovery(self._options.policy, writes=True)
         exchange: _Exchange | None = None
         try:
             while True:
-                while window.has_room and (batch := await anext(source, None)) is not None:
+                while window.has_room and (batch := await _next(source)) is not None:
                     window.calls.append(built(_inventory.stream_movements, batch))
                 if not window.calls:
                     return
@@ -144,11 +146,12 @@ class AsyncClient(ClientBase):
         attempts = self._begin(call)
         while True:
             try:
-                answer = await self._link.method(call)(
-                    call.request,
-                    timeout=attempts.timeout_s(time.monotonic()),
-                    metadata=self._options.pairs(),
-                )
+                with _own_cancellation():
+                    answer = await self._link.method(call)(
+                        call.request,
+                        timeout=attempts.timeout_s(time.monotonic()),
+                        metadata=self._options.pairs(),
+                    )
                 return call.parse(answer)
             except (grpc.RpcError, RequestError) as error:
                 wait_s = self._wait_s(attempts, error)
@@ -171,7 +174,7 @@ class AsyncClient(ClientBase):
         while True:
             stream = self._link.method(call)(watch.request(), metadata=self._options.pairs())
             try:
-                async for answer in stream:
+                while (answer := await _read(stream)) is not grpc.aio.EOF:
                     recovery.succeeded()
                     yield watch.saw(answer)
                 raise ended()
@@ -205,38 +208,57 @@ class AsyncClient(ClientBase):
 
 
 class _Exchange:
-    """A stream of movements on one connection."""
+    """A stream of movements on one connection: an iterator of what to send, and a reader of the answers.
+
+    No async generator: one that is dropped half-way outlives the event loop's patience.
+    """
 
     def __init__(self, method: Callable[..., Any], metadata: Sequence[tuple[str, str]]) -> None:
         self._outbox: asyncio.Queue[Any] = asyncio.Queue()
         self._unanswered = 0
-        self._stream = method(self._requests(), metadata=metadata)
-        self._answers = aiter(self._stream)
+        self._stream = method(self, metadata=metadata)
 
     async def answer(self, window: MovementWindow) -> Any:  # noqa: ANN401  # a StreamMovementsResponse
         """Send what is new in the window and wait for the answer to the oldest of it."""
         for call in islice(window.calls, self._unanswered, None):
             self._outbox.put_nowait(call.request)
         self._unanswered = len(window.calls) - 1
-        answer = await anext(self._answers, None)
-        if answer is None:
+        answer = await _read(self._stream)
+        if answer is grpc.aio.EOF:
             raise ended()
         return answer
 
     def close(self) -> None:
         """End the stream."""
-        self._outbox.put_nowait(None)
         self._stream.cancel()
 
-    async def _requests(self) -> AsyncIterator[Any]:
-        while (request := await self._outbox.get()) is not None:
-            yield request
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:  # noqa: ANN401  # a StreamMovementsRequest
+        return await self._outbox.get()
 
 
-async def _as_async(batches: AsyncIterable[R] | Iterable[R]) -> AsyncIterator[R]:
-    if isinstance(batches, AsyncIterable):
-        async for batch in batches:
-            yield batch
-    else:
-        for batch in batches:
-            yield batch
+async def _read(stream: Any) -> Any:  # noqa: ANN401  # an answer, or EOF
+    with _own_cancellation():
+        return await stream.read()
+
+
+def _iterate(batches: AsyncIterable[R] | Iterable[R]) -> AsyncIterator[R] | Iterator[R]:
+    return aiter(batches) if isinstance(batches, AsyncIterable) else iter(batches)
+
+
+async def _next(source: AsyncIterator[R] | Iterator[R]) -> R | None:
+    return await anext(source, None) if isinstance(source, AsyncIterator) else next(source, None)
+
+
+@contextmanager
+def _own_cancellation() -> Iterator[None]:
+    """Tell a call that ended with its client from a task that is cancelled: only the latter is a CancelledError."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            raise closed() from None
+        raise

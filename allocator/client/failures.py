@@ -18,9 +18,11 @@ from allocator.client.errors import (
     ServerError,
 )
 
+_STATUS_LOST: Final = "Internal error from Core"
+"""What grpc.aio says instead of the server's status when it writes to a stream that just ended (grpc issue 36066)."""
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
-_CERTAIN: Final = frozenset({"RECOVERING", "DRAINING", "VERSION_NOT_REACHED"})
+CERTAIN_REASONS: Final = frozenset({"RECOVERING", "DRAINING", "VERSION_NOT_REACHED"})
 """Reasons of UNAVAILABLE after which nothing happened."""
 _UNKNOWN_OUTCOME: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "UNKNOWN", "INTERNAL"})
 
@@ -29,6 +31,8 @@ def from_rpc(error: grpc.RpcError) -> RequestError:
     """Translate the error that a call ended in."""
     code = error.code()
     message = error.details() or code.name
+    if code is grpc.StatusCode.INTERNAL and message == _STATUS_LOST:
+        code, message = grpc.StatusCode.UNAVAILABLE, "the server ended the stream; its reason got lost"
     metadata: Any = error.trailing_metadata() or ()
     packed = next((value for key, value in metadata if key == _DETAILS_KEY), b"")
     return _translated(code.name, message, status_pb2.Status.FromString(packed).details)
@@ -54,7 +58,7 @@ def _translated(code: str, message: str, packed: Iterable[Any], request_id: str 
         if bad_request
         else (),
         retry_after_s=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
-        outcome_unknown=code in _UNKNOWN_OUTCOME and not (info and info.reason in _CERTAIN),
+        outcome_unknown=code in _UNKNOWN_OUTCOME and not (info and info.reason in CERTAIN_REASONS),
     )
     return _class_of(details, message)(message, details)
 

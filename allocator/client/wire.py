@@ -21,7 +21,7 @@ class EnumMap(Generic[E]):
     """One of our enums and its twin in the contract: `VALUE` is `NAME_OF_ENUM_VALUE` there."""
 
     def __init__(self, cls: type[E], twin: Any) -> None:  # noqa: ANN401  # a generated enum
-        prefix = _screaming(twin.DESCRIPTOR.name)
+        prefix = screaming(twin.DESCRIPTOR.name)
         self._numbers: dict[str, int] = {member: twin.Value(prefix + member) for member in cls}
         self._members = {number: cls(value) for value, number in self._numbers.items()}
         self._unknown = self._members[0]
@@ -43,7 +43,8 @@ class EnumMap(Generic[E]):
         return found
 
 
-def _screaming(name: str) -> str:
+def screaming(name: str) -> str:
+    """The prefix of an enum's values in the contract: ReserveStatus has RESERVE_STATUS_."""
     return "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in name)[1:] + "_"
 
 

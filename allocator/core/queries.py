@@ -30,14 +30,14 @@ def get_stock(ledger: StockLedger, query: GetStock) -> StockPage | Rejected:
         if i is None:
             return Rejected(Reason.SKU_UNKNOWN, f"skus[{n}]", f"SKU {sku!r} was never stocked here")
         rows.append(_stock_view(ledger, i))
-    return StockPage(tuple(rows))
+    return StockPage(tuple(rows), version=ledger.version)
 
 
 def list_stock(ledger: StockLedger, query: ListStock) -> StockPage:
     """A page of stock."""
     end = min(query.start + query.limit, len(ledger.stock))
     rows = tuple(_stock_view(ledger, i) for i in range(query.start, end))
-    return StockPage(rows, end if end < len(ledger.stock) else 0)
+    return StockPage(rows, end if end < len(ledger.stock) else 0, ledger.version)
 
 
 def get_reservation(ledger: StockLedger, query: GetReservation) -> ReservationPage | Rejected:
@@ -46,7 +46,7 @@ def get_reservation(ledger: StockLedger, query: GetReservation) -> ReservationPa
     if reservation is None:
         detail = f"reservation {query.reservation!r} is not known here; it may have ended long ago"
         return Rejected(Reason.RESERVATION_UNKNOWN, "name", detail)
-    return ReservationPage((reservation.view(),))
+    return ReservationPage((reservation.view(),), version=ledger.version)
 
 
 def list_reservations(ledger: StockLedger, query: ListReservations) -> ReservationPage:
@@ -58,7 +58,8 @@ def list_reservations(ledger: StockLedger, query: ListReservations) -> Reservati
     )
     found = list(islice(matches, query.limit + 1))
     page = found[: query.limit]
-    return ReservationPage(tuple(r.view() for r in page), page[-1].serial if len(found) > len(page) else 0)
+    next_after = page[-1].serial if len(found) > len(page) else 0
+    return ReservationPage(tuple(r.view() for r in page), next_after, ledger.version)
 
 
 def summarise(ledger: StockLedger, query: Summarise) -> LedgerSummary:  # noqa: ARG001  # one shape for all

@@ -207,17 +207,19 @@ class StockView(NamedTuple):
 
 
 class StockPage(NamedTuple):
-    """A page of stock; `next_start` is 0 at the end."""
+    """A page of stock; `next_start` is 0 at the end. All of `version` is in it, and perhaps a little more."""
 
     rows: tuple[StockView, ...]
     next_start: int = 0
+    version: int = 0
 
 
 class ReservationPage(NamedTuple):
-    """A page of reservations; `next_after` is 0 at the end."""
+    """A page of reservations; `next_after` is 0 at the end. `version` as in `StockPage`."""
 
     rows: tuple[ReservationView, ...]
     next_after: int = 0
+    version: int = 0
 
 
 class LedgerSummary(NamedTuple):

@@ -18,6 +18,8 @@ from allocator.journal.errors import JournalDamaged, JournalError, JournalUnavai
 _RIGHTS: Final = "check that the path exists and that this user may write there"
 _REACH: Final = "check that the server runs, its address and that it accepts connections"
 _SQLITE_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# Our statements are always the same, so these mean a file whose tables are not ours any more.
+_SQLITE_DAMAGE_TEXTS: Final = ("no such ", "Could not decode to UTF-8")
 _SQLITE_ADVICE: Final = {
     sqlite3.SQLITE_FULL: "free space on its disk, then open it again",
     sqlite3.SQLITE_IOERR: "the disk failed or is full: see the system's log",
@@ -29,7 +31,7 @@ _SQLITE_ADVICE: Final = {
 }
 _POSTGRES_DAMAGE: Final = frozenset({"XX001", "XX002"})  # data_corrupted, index_corrupted
 _POSTGRES_ADVICE: Final = {
-    "42P01": "nothing was ever written there, or somebody dropped its tables: check its address and schema",
+    "42P01": "somebody dropped its tables: restore them from a backup",
     "42501": "grant this role the right to create and write tables in the schema",
     "53100": "free space on the server's disk, then open it again",
     "53300": "raise max_connections on the server, or run fewer actors",
@@ -137,7 +139,7 @@ def _from_sqlite(error: BaseException | None, where: str, shard: str) -> Journal
     # The low byte is the primary code; the rest tells details that do not change what to do.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     text = _first_line(error)
-    if code in _SQLITE_DAMAGE or "Could not decode to UTF-8" in text:
+    if code in _SQLITE_DAMAGE or (code == sqlite3.SQLITE_ERROR and text.startswith(_SQLITE_DAMAGE_TEXTS)):
         return JournalDamaged(where, shard, None, text)
     return JournalUnavailable(where, text, _SQLITE_ADVICE.get(code, "see the cause"))
 

@@ -180,9 +180,10 @@ class JournalDamaged(JournalError):
         )
 
     def __str__(self) -> str:
-        place = f" shard {self.shard!r}," if self.shard else ""
-        place += f" entry {self.version}:" if self.version is not None else ""
-        return f"the journal {self.file} is damaged:{place.rstrip(',')} {self.what}. To see more: {self.command}"
+        place = [f"shard {self.shard!r}"] if self.shard else []
+        place += [f"entry {self.version}"] if self.version is not None else []
+        what = f"{', '.join(place)}: {self.what}" if place else self.what
+        return f"the journal {self.file} is damaged: {what}. To see more: {self.command}"
 
 
 class FormatUnknown(JournalError):

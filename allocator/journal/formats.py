@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
 
 from allocator.journal.errors import FormatUnknown, JournalDamaged
 from allocator.journal.port import Entry
@@ -17,13 +19,27 @@ LAYOUT: Final = 1
 
 
 class EntryRow(Protocol):
-    """A row of the entries table. A damaged file may hold anything, so nothing is taken for granted."""
+    """A row of the entries table. A damaged file may hold anything in the place of a payload."""
 
-    version: Any
-    format: Any
-    epoch: Any
-    checksum: Any
-    payload: Any
+    @property
+    def version(self) -> int:
+        """Its place in the log."""
+
+    @property
+    def format(self) -> int:
+        """The format of the row."""
+
+    @property
+    def epoch(self) -> int:
+        """Of the writer that appended it."""
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 as stored."""
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes as stored."""
 
 
 def entry_checksum(shard: str, version: int, epoch: int, payload: bytes) -> int:
@@ -41,19 +57,17 @@ def snapshot_checksum(shard: str, version: int, epoch: int, chunks: int, size: i
     return zlib.crc32(f"snapshot\0{shard}\0{version}\0{epoch}\0{chunks}\0{size}".encode())
 
 
-def payload_damage(payload: object, stored: object, expected: int) -> str:
+def payload_damage(payload: object, stored: int, checksum: Callable[[bytes], int]) -> str:
     """Tell what is wrong with a stored payload; empty when its checksum is right."""
     if not isinstance(payload, bytes):
         return f"its payload is {type(payload).__name__}, not bytes"
+    expected = checksum(payload)
     return "" if stored == expected else f"its checksum is {stored}, its content gives {expected}"
 
 
 def entry_damage(shard: str, row: EntryRow) -> str:
     """Tell what is wrong with a stored entry of a known format; empty when it is sound."""
-    payload = row.payload
-    if not isinstance(payload, bytes):
-        return payload_damage(payload, row.checksum, 0)
-    return payload_damage(payload, row.checksum, entry_checksum(shard, row.version, row.epoch, payload))
+    return payload_damage(row.payload, row.checksum, partial(entry_checksum, shard, row.version, row.epoch))
 
 
 class Chain:

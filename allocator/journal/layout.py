@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, insert, inspect, select
 
 from allocator.journal.errors import FormatUnknown
 from allocator.journal.formats import LAYOUT
+
+
+def has_layout(connection: Connection, layout: Table) -> bool:
+    """Tell whether the tables were ever made."""
+    return inspect(connection).has_table(layout.name, schema=layout.schema)
 
 
 def check_layout(connection: Connection, layout: Table, where: str) -> bool:

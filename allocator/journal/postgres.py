@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateSchema
 from allocator.journal.backend import Backend, WriterDatabases
 from allocator.journal.database import Database, closed_on_error
 from allocator.journal.errors import JournalUnavailable, SettingsInvalid
-from allocator.journal.layout import check_layout, write_layout
+from allocator.journal.layout import check_layout, has_layout, write_layout
 from allocator.journal.limits import (
     BUSY_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
@@ -84,6 +84,8 @@ class PostgresBackend(Backend):
         """Open the schema of a journal that is there."""
         with closed_on_error(self._database()) as database:
             with database.reading() as connection:
+                if not has_layout(connection, self.tables.catalog.layout):
+                    raise JournalUnavailable(self.where, "there is no journal there", "check address and schema")
                 check_layout(connection, self.tables.catalog.layout, self.where)
             return database
 

@@ -87,9 +87,10 @@ class SqlJournalReader(JournalReader):
             unit = self._unit_of(shard)
             database = self._units.get(unit)
             with database.reading(shard) as connection:
-                head = load_head(connection, self._tables, shard)
+                place = Place(database.where, shard)
+                head = load_head(connection, self._tables, place)
                 if head is not None:
-                    return work(ShardView(connection, self._tables, Place(database.where, shard), head, unit))
+                    return work(ShardView(connection, self._tables, place, head, unit))
             where = database.where
         raise JournalDamaged(where, shard, None, HEAD_MISSING)
 

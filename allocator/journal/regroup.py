@@ -9,7 +9,7 @@ deletes it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -54,8 +54,7 @@ def assign(backend: Backend, catalog: Catalog, units: Mapping[str, Sequence[str]
         for way in sorted({(moved.source, moved.destination) for moved in moves}):
             shards = [moved.shard for moved in moves if (moved.source, moved.destination) == way]
             with closing(Move(backend, catalog, *way)) as move:
-                for shard in shards:
-                    deque(move.steps(shard), maxlen=0)  # every step
+                deque(move.steps(shards), maxlen=0)  # every step
     catalog.place(wanted)
     return moves
 
@@ -78,33 +77,48 @@ def _moves(catalog: Catalog, wanted: Mapping[str, str]) -> list[Moved]:
     ]
 
 
+class _Found(NamedTuple):
+    unit: str
+    shard: str
+    version: int
+    sealed: bool
+
+
 def _tidy(backend: SqliteBackend, catalog: Catalog) -> None:
     """Delete what moves left over, unseal what they left sealed, find shards the catalog lost."""
-    places, tables = catalog.places(), backend.tables.journal
+    found = _found(backend)
+    homes = {shard: placed.unit for shard, placed in catalog.places().items()}
+    versions = {(at.unit, at.shard): at.version for at in found}
+    for at in found:
+        # A left-over is never ahead of the original. If it is, the catalog is wrong: an old backup, say.
+        if at.version > versions.get((homes.get(at.shard, ""), at.shard), 0):
+            lost = f"it does not know that unit {at.unit!r} has this shard, up to entry {at.version}"
+            raise JournalDamaged(str(backend.catalog_path), at.shard, None, lost)
+    for unit in sorted({at.unit for at in found}):
+        left_over = [at.shard for at in found if at.unit == unit and homes.get(at.shard, unit) != unit]
+        sealed = [at.shard for at in found if at.unit == unit and homes.get(at.shard) == unit and at.sealed]
+        if left_over or sealed:
+            with closing(backend.writer_unit(unit)) as database:
+                _forget(database, backend.tables.journal, left_over)
+                _unseal(database, backend.tables.journal, sealed)
+
+
+def _found(backend: SqliteBackend) -> list[_Found]:
+    """List the heads of all units, in whatever state."""
+    heads = backend.tables.journal.heads
+    found: list[_Found] = []
     for unit in backend.units():
-        database = backend.writer_unit(unit)
-        try:
-            with database.reading() as connection:
-                heads = connection.execute(select(tables.heads)).all()
-            known = {row.shard: places[row.shard].unit for row in heads if row.shard in places}
-            for row in heads:
-                if row.shard not in known and row.version:
-                    raise JournalDamaged(
-                        str(backend.catalog_path),
-                        row.shard,
-                        None,
-                        f"it does not know this shard of unit {unit!r}",
-                    )
-            _forget(database, tables, [shard for shard, home in known.items() if home != unit])
-            _unseal(database, tables, [row.shard for row in heads if row.sealed and known.get(row.shard) == unit])
-        finally:
-            database.close()
+        with closing(backend.writer_unit(unit)) as database, database.reading() as connection:
+            rows = connection.execute(select(heads.c.shard, heads.c.version, heads.c.sealed))
+            found += [_Found(unit, row.shard, row.version, bool(row.sealed)) for row in rows]
+    return found
 
 
-def _forget(database: Database, tables: JournalTables, shards: Iterable[str]) -> None:
-    for shard in shards:
-        with database.writing(shard) as connection:
-            _delete(connection, tables, shard)
+def _forget(database: Database, tables: JournalTables, shards: Sequence[str]) -> None:
+    if shards:
+        with database.writing(shards[0]) as connection:
+            for shard in shards:
+                _delete(connection, tables, shard)
 
 
 def _unseal(database: Database, tables: JournalTables, shards: Sequence[str]) -> None:
@@ -127,15 +141,17 @@ class Move:
         with closed_on_error(backend.writer_unit(source)) as self._source:
             self._both = backend.moving(source, destination)
 
-    def steps(self, shard: str) -> Iterator[None]:
-        """Move a shard; each step is durable when this yields, and the move may end after any of them."""
-        self._seal(shard)
+    def steps(self, shards: Sequence[str]) -> Iterator[None]:
+        """Move shards; each step is durable when this yields, and the move may end after any of them."""
+        self._seal(shards)
         yield
-        self._copy(shard)
+        for shard in shards:
+            # One by one: together they may be larger than a transaction should be.
+            self._copy(shard)
+            yield
+        self._catalog.place(dict.fromkeys(shards, self._destination))
         yield
-        self._catalog.place({shard: self._destination})
-        yield
-        _forget(self._source, self._tables, [shard])
+        _forget(self._source, self._tables, shards)
         yield
 
     def close(self) -> None:
@@ -143,13 +159,14 @@ class Move:
         self._both.close()
         self._source.close()
 
-    def _seal(self, shard: str) -> None:
-        """Fence a writer that is left over, and keep it from opening the shard again."""
+    def _seal(self, shards: Sequence[str]) -> None:
+        """Fence a writer that is left over, and keep it from opening the shards again."""
         heads = self._tables.heads
-        sealed = update(heads).where(heads.c.shard == shard).values(epoch=heads.c.epoch + 1, sealed=1)
-        with self._source.writing(shard) as connection:
-            if connection.execute(sealed).rowcount != 1:
-                raise JournalDamaged(self._source.where, shard, None, HEAD_MISSING)
+        with self._source.writing(shards[0]) as connection:
+            for shard in shards:
+                sealed = update(heads).where(heads.c.shard == shard).values(epoch=heads.c.epoch + 1, sealed=1)
+                if connection.execute(sealed).rowcount != 1:
+                    raise JournalDamaged(self._source.where, shard, None, HEAD_MISSING)
 
     def _copy(self, shard: str) -> None:
         """Replace the destination's rows by the original's, checksums and all."""

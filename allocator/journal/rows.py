@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, select
@@ -86,12 +87,16 @@ class ShardView(NamedTuple):
     unit: str
 
 
-def load_head(connection: Connection, tables: JournalTables, shard: str, *, lock: bool = False) -> Head | None:
+def load_head(connection: Connection, tables: JournalTables, place: Place, *, lock: bool = False) -> Head | None:
     """Read a shard's head; `lock` keeps it from changing until the transaction ends."""
     heads = tables.heads
-    query = select(heads.c.epoch, heads.c.version, heads.c.trimmed, heads.c.sealed).where(heads.c.shard == shard)
+    query = select(heads.c.epoch, heads.c.version, heads.c.trimmed, heads.c.sealed).where(heads.c.shard == place.shard)
     row = connection.execute(query.with_for_update() if lock else query).first()
-    return None if row is None else Head(row.epoch, row.version, row.trimmed, bool(row.sealed))
+    if row is None:
+        return None
+    if not all(isinstance(number, int) for number in row):
+        raise place.damaged(None, "its head has something that is no number")
+    return Head(row.epoch, row.version, row.trimmed, bool(row.sealed))
 
 
 def select_entries(tables: JournalTables, shard: str, after_version: int) -> Select[Any]:
@@ -173,8 +178,6 @@ def chunk_damage(shard: str, row: SnapshotRow, number: int, chunk: Row[Any]) -> 
     """Tell what is wrong with the piece of a snapshot that should be `number`; empty when it is sound."""
     if chunk.number != number:
         return f"piece {number} of its snapshot is missing"
-    expected = 0
-    if isinstance(chunk.payload, bytes):
-        expected = chunk_checksum(shard, row.version, row.epoch, number, chunk.payload)
-    damage = payload_damage(chunk.payload, chunk.checksum, expected)
+    checksum = partial(chunk_checksum, shard, row.version, row.epoch, number)
+    damage = payload_damage(chunk.payload, chunk.checksum, checksum)
     return damage and f"piece {number} of its snapshot: {damage}"

@@ -35,12 +35,13 @@ class SnapshotWriter:
 
     def _visible(self, shard: str, epoch: int, version: int) -> SnapshotRow | None:
         with self._database.reading(shard) as connection:
-            head = load_head(connection, self._tables, shard)
+            place = Place(self._database.where, shard)
+            head = load_head(connection, self._tables, place)
             if head is None or head.epoch != epoch:
                 raise Fenced(shard, epoch, head and head.epoch)
             if version > head.version:
                 raise VersionGap(shard, head.version, version)
-            return load_snapshot_row(connection, self._tables, Place(self._database.where, shard), head)
+            return load_snapshot_row(connection, self._tables, place, head)
 
     def _save_chunks(self, shard: str, epoch: int, snapshot: Snapshot) -> int:
         version, payload = snapshot
@@ -92,7 +93,7 @@ class SnapshotWriter:
                     connection.execute(one, keys)
 
     def _check_epoch(self, connection: Connection, shard: str, epoch: int, *, lock: bool = False) -> Head:
-        head = load_head(connection, self._tables, shard, lock=lock)
+        head = load_head(connection, self._tables, Place(self._database.where, shard), lock=lock)
         if head is None or head.epoch != epoch:
             raise Fenced(shard, epoch, head and head.epoch)
         return head

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from allocator.journal.backend import Backend, WriterDatabases
 from allocator.journal.database import Database, Turnstile, closed_on_error, translated
 from allocator.journal.errors import JournalDamaged, JournalUnavailable, SettingsInvalid
-from allocator.journal.layout import check_layout, write_layout
+from allocator.journal.layout import check_layout, has_layout, write_layout
 from allocator.journal.limits import BUSY_TIMEOUT_S, CHECK_LINES_MAX, UNIT_FILE_LENGTH_MAX
 from allocator.journal.lock import FileLock, ServiceLock
 from allocator.journal.tables import Layout
@@ -89,9 +89,11 @@ class SqliteBackend(Backend):
         """Open the catalog of a journal that is there."""
         self._check_catalog_not_lost()
         if not self.catalog_path.exists():
-            raise JournalUnavailable(self.where, "there is no journal in this directory", "check its address")
+            raise self._none_here()
         with closed_on_error(_database(self.catalog_path, writes=False)) as database:
             with database.reading() as connection:
+                if not has_layout(connection, self.tables.catalog.layout):
+                    raise self._none_here()
                 check_layout(connection, self.tables.catalog.layout, database.where)
             return database
 
@@ -118,6 +120,9 @@ class SqliteBackend(Backend):
         with translated(self.where):
             _make_directory(self.directory)
         return FileLock(self.directory / "lock", self.where)
+
+    def _none_here(self) -> JournalUnavailable:
+        return JournalUnavailable(self.where, "there is no journal in this directory", "check its address")
 
     def _unit_files(self) -> Iterator[Path]:
         return (self.directory / "units").glob(f"*{_SUFFIX}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,7 @@ class JournalStore:
     def __init__(self, url: str, schema: str = "allocator") -> None:
         self._backend = _backend(url, schema)
         self._opened: Catalog | None = None
+        self._opening = threading.Lock()  # followers may run in threads of their own
 
     @property
     def where(self) -> str:
@@ -144,14 +146,16 @@ class JournalStore:
 
     def close(self) -> None:
         """Close what this store opened for itself. May be called again."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
 
     def _catalog(self) -> Catalog:
-        if self._opened is None:
-            self._opened = Catalog(self._backend.catalog(), self._backend.tables.catalog)
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self._opened = Catalog(self._backend.catalog(), self._backend.tables.catalog)
+            return self._opened
 
     def __enter__(self) -> Self:
         return self

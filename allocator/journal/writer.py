@@ -110,7 +110,7 @@ class SqlJournal(Journal):
             if not started:
                 new = {"shard": shard, "epoch": 0, "version": 0, "trimmed": 0, "sealed": 0}
                 connection.execute(upsert(connection, heads).on_conflict_do_nothing(), new)
-            head = load_head(connection, self._tables, shard, lock=True)
+            head = load_head(connection, self._tables, self._place(shard), lock=True)
             if head is None:
                 raise self._place(shard).damaged(None, HEAD_MISSING)
             if head.sealed:
@@ -121,7 +121,7 @@ class SqlJournal(Journal):
     def _recover(self, shard: str, epoch: int) -> Opened:
         place = self._place(shard)
         with self._database.reading(shard) as connection:
-            head = load_head(connection, self._tables, shard)
+            head = load_head(connection, self._tables, self._place(shard))
             if head is None or head.epoch != epoch:
                 raise Fenced(shard, epoch, head and head.epoch)
             snapshot = load_snapshot(connection, self._tables, place, head)
@@ -133,7 +133,8 @@ class SqlJournal(Journal):
     def _refusal(self, advances: list[dict[str, Any]]) -> JournalError:
         """Find the write that does not fit, once it is known that there is one, and all was rolled back."""
         with self._database.reading(advances[0]["of"]) as connection:
-            heads = {advance["of"]: load_head(connection, self._tables, advance["of"]) for advance in advances}
+            places = [self._place(advance["of"]) for advance in advances]
+            heads = {place.shard: load_head(connection, self._tables, place) for place in places}
         for of, by, before in ((advance["of"], advance["by"], advance["before"]) for advance in advances):
             head = heads[of]
             if head is None or head.epoch != by:
@@ -147,7 +148,7 @@ class SqlJournal(Journal):
         """Return the last version cut, and the last that may be, by a snapshot that was checked."""
         slowest = self._catalog.slowest(shard)
         with self._database.reading(shard) as connection:
-            head = load_head(connection, self._tables, shard)
+            head = load_head(connection, self._tables, self._place(shard))
             snapshot = head and load_snapshot_row(connection, self._tables, self._place(shard), head)
             if head is None or snapshot is None:
                 return 0, 0

@@ -30,6 +30,8 @@ RETRY_MIN_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
 FATAL_EXIT: Final = 70
 SNAPSHOT_LOOK_S: Final = 1.0
+ADOPT_WAIT_S: Final = 5.0
+"""How long `adopt` waits for the ledger to serve before it says no."""
 POLL_PACE_S: Final = 0.02
 """Least time a poll collects changes: bounds polls per second and reader, adds this to how late others' writes show."""
 
@@ -58,26 +60,28 @@ class LocationActor:
         self._stopping = threading.Event()
         self._ready = threading.Event()
         self._host: LedgerHost | None = None
+        self._unopened = (Status.RECOVERING, "the journal is not open yet")
         tune_gc()
         threading.Thread(target=self._live, name="live", daemon=True).start()
 
     def execute(self, data: bytes) -> bytes:
         """Run a batch of commands, see `LedgerHost.execute`."""
         host = self._host
-        return host.execute(data) if host is not None else self._recovering(data)
+        return host.execute(data) if host is not None else self._refused(data)
 
     def changes(self, data: bytes) -> bytes:
-        """Wait for news: `(incarnation, sequence, {name: version}, wait_s)` as msgpack.
+        """Wait for news: `(incarnation, sequence, {name: version or None}, wait_s)` as msgpack.
 
         Returns:
-            `(incarnation, sequence, {name: (status, version, [change])})` as msgpack: ledgers with something new,
-            or all of them when the caller spoke to an earlier incarnation.
+            `(incarnation, sequence, {name: (status, version, [change])})` as msgpack: those of the named ledgers with
+            something new, or all of them when the caller spoke to an earlier incarnation. The sequence is -1 before
+            the journal is open. A named location that is not here yet was made while the service ran: it is adopted.
         """
         incarnation, sequence, known, wait_s = codec.unpack(data)
         host = self._host
         if host is None:
             self._ready.wait(wait_s)
-            return codec.pack((self._incarnation, -1, {}))
+            return codec.pack((self._incarnation, -1, {name: (str(self._unopened[0]), 0, []) for name in known}))
         same = incarnation == self._incarnation
         if same:
             with host.published:
@@ -85,27 +89,27 @@ class LocationActor:
             self._stopping.wait(POLL_PACE_S)
         sequence = host.sequence
         news = {}
-        for name, item in list(host.hosted.items()):
-            told = self._news(host, item, known.get(name), same=same)
+        for name, version in known.items():
+            told = self._news(host, self._adopted(host, name), version, same=same)
             if told is not None:
                 news[name] = told
         return codec.pack((self._incarnation, sequence, news))
 
     def adopt(self, name: str) -> bool:
-        """Host one more location, made while the service runs; true once it serves."""
+        """Host one more location, made while the service runs; true once it serves, false if that takes long."""
         host = self._host
         if host is None:
             return False
-        if name not in host.hosted:
-            host.add(Hosted(name, self._config.limits))
-            self._recover(host, host.hosted[name])
-        return host.hosted[name].status is Status.SERVING
+        item = self._adopted(host, name)
+        with host.published:
+            host.published.wait_for(lambda: item.status is not Status.RECOVERING, ADOPT_WAIT_S)
+        return item.status is Status.SERVING
 
     def status(self) -> dict[str, Any]:
         """Process id and the status of each ledger, for boot, health and tests."""
         hosted = self._host.hosted if self._host is not None else {}
         ledgers = {name: (str(item.status), item.detail) for name, item in list(hosted.items())}
-        waiting = {name: (str(Status.RECOVERING), "") for name in self._config.names if name not in ledgers}
+        waiting = {name: self._unopened for name in self._config.names if name not in ledgers}
         return {"pid": os.getpid(), "unit": self._config.unit, "ledgers": ledgers | waiting}
 
     def stop(self) -> None:
@@ -129,8 +133,8 @@ class LocationActor:
         )
         self._host = host
         self._ready.set()
-        for item in host.hosted.values():
-            self._recover(host, item)
+        for name in self._config.names:
+            self._recover(host, host.hosted[name])
         gc.collect()
         gc.freeze()
         threading.Thread(target=self._keep_snapshots, args=(host,), name="snapshots", daemon=True).start()
@@ -144,12 +148,24 @@ class LocationActor:
             try:
                 return self._config.journal.store().writer(self._config.unit)
             except JournalUnavailable as error:
+                self._unopened = (Status.RECOVERING, str(error))
                 log.warning("journal unavailable", unit=self._config.unit, error=str(error), retry_s=wait_s)
             except AllocatorError as error:
+                self._unopened = (Status.DAMAGED, str(error))
                 log.error("journal cannot be opened", unit=self._config.unit, error=str(error))  # noqa: TRY400
             if self._stopping.wait(wait_s):
                 return None
         return None
+
+    def _adopted(self, host: LedgerHost, name: str) -> Hosted:
+        """The ledger `name`, which begins to recover when nobody asked for it before."""
+        item = host.hosted.get(name)
+        if item is None:
+            new = Hosted(name, self._config.limits)
+            item = host.add(new)
+            if item is new:
+                threading.Thread(target=self._recover, args=(host, item), name=f"adopt {name}", daemon=True).start()
+        return item
 
     def _recover(self, host: LedgerHost, item: Hosted) -> None:
         """Bring one ledger up; wait out an unreachable journal, stop at a damaged one."""
@@ -189,11 +205,12 @@ class LocationActor:
             return None
         return str(item.status), head, changes
 
-    def _recovering(self, data: bytes) -> bytes:
+    def _refused(self, data: bytes) -> bytes:
         """The answer to every command while the journal is not even open."""
         _, calls = codec.unpack(data)
-        refusal = codec.tagged(Rejected(Reason.RECOVERING, "location", "the journal is not open yet"))
-        return codec.pack(({}, [refusal] * len(calls)))
+        status, detail = self._unopened
+        reason = Reason.JOURNAL_DAMAGED if status is Status.DAMAGED else Reason.RECOVERING
+        return codec.pack(({}, [codec.tagged(Rejected(reason, "location", detail))] * len(calls)))
 
 
 def tune_gc() -> None:

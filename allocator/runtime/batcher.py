@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from allocator.core import codec
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     Progress = dict[str, tuple[int, Sequence[Any] | None]]
 
@@ -34,10 +35,13 @@ class Answer(NamedTuple):
 
 
 class _Call(NamedTuple):
+    """Commands for one ledger that go together, and who waits for them: `many` for all answers, else for the one."""
+
     name: str
-    command: tuple[Any, ...]
+    commands: Sequence[tuple[Any, ...]]
     context: Context
-    future: asyncio.Future[Answer]
+    future: asyncio.Future[Any]
+    many: bool
 
 
 class CommandBatcher:
@@ -69,12 +73,14 @@ class CommandBatcher:
         self._batch_max = batch_max
         self._in_flight_max = in_flight_max
         self._queue: deque[_Call] = deque()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+        self._workers = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing is under way."""
-        while self._in_flight:
-            await asyncio.wait(self._in_flight)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def submit(self, name: str, command: tuple[Any, ...], context: Context) -> asyncio.Future[Answer]:
         """Queue a command for the ledger `name`; the future has its answer once it is durable.
@@ -82,18 +88,35 @@ class CommandBatcher:
         Raises:
             OverloadedError: the queue is full; nothing was done.
         """
-        if len(self._queue) >= self._queue_max:
-            raise OverloadedError(f"{self._queue_max} commands wait for the actor of {name}; try again shortly")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Call(name, command, context, future))
-        if len(self._in_flight) < self._in_flight_max:
-            self._start()
+        self._enqueue(_Call(name, (command,), context, future, many=False))
         return future
 
+    def submit_group(
+        self, name: str, commands: Sequence[tuple[Any, ...]], context: Context
+    ) -> asyncio.Future[list[Answer]]:
+        """Queue commands that are executed one right after the other, in one batch (`batch_max` of them at most).
+
+        Raises:
+            OverloadedError: the queue has no room for all of them; nothing was done.
+        """
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+        self._enqueue(_Call(name, commands, context, future, many=True))
+        return future
+
+    def _enqueue(self, call: _Call) -> None:
+        if self._waiting + len(call.commands) > self._queue_max:
+            raise OverloadedError(f"{self._waiting} commands wait for the actor of {call.name}; try again shortly")
+        self._queue.append(call)
+        self._waiting += len(call.commands)
+        if self._workers < self._in_flight_max:
+            self._start()
+
     def _start(self) -> None:
+        self._workers += 1
         task = asyncio.get_running_loop().create_task(self._work())
-        self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _work(self) -> None:
         """Send batches until the queue is empty."""
@@ -102,33 +125,50 @@ class CommandBatcher:
             batch = self._take()
             if batch:
                 await self._send_batch(batch)
+        # Not when the task is done: the callers answered last run before that is told, and may submit already.
+        self._workers -= 1
 
     def _take(self) -> list[_Call]:
         """The next batch, without the calls whose callers have gone: those were never started."""
         batch: list[_Call] = []
-        while self._queue and len(batch) < self._batch_max:
+        room = self._batch_max
+        while self._queue and (len(self._queue[0].commands) <= room or room == self._batch_max):
             call = self._queue.popleft()
+            self._waiting -= len(call.commands)
             if not call.future.done():
                 batch.append(call)
+                room -= len(call.commands)
         return batch
 
     async def _send_batch(self, batch: list[_Call]) -> None:
+        try:
+            progress, results = codec.unpack(await self._send(self._packed(batch)))
+            await self._learn(progress)
+            answers = self._answers(batch, progress, results)
+        except Exception as error:  # noqa: BLE001  # whatever it was, the callers must not wait for ever
+            self._fail(batch, error)
+            return
+        for call, answer in zip(batch, answers, strict=True):
+            if not call.future.done():
+                call.future.set_result(answer if call.many else answer[0])
+
+    def _packed(self, batch: Sequence[_Call]) -> bytes:
         known = {
             name: version
             for name in {call.name for call in batch}
             if (version := self._known_version(name)) is not None
         }
-        calls = [(call.name, codec.tagged(call.command), *call.context) for call in batch]
-        try:
-            progress, results = codec.unpack(await self._send(codec.pack((known, calls))))
-            await self._learn(progress)
-        except Exception as error:  # noqa: BLE001  # whatever it was, the callers must not wait for ever
-            self._fail(batch, error)
-            return
-        for call, array in zip(batch, results, strict=True):
-            if not call.future.done():
-                version = progress[call.name][0] if call.name in progress else 0
-                call.future.set_result(Answer(codec.untagged(array), version))
+        calls = [(call.name, codec.tagged(command), *call.context) for call in batch for command in call.commands]
+        return codec.pack((known, calls))
+
+    @staticmethod
+    def _answers(batch: Sequence[_Call], progress: Progress, results: Iterable[Sequence[Any]]) -> list[list[Answer]]:
+        arrays = iter(results)
+        answers = []
+        for call in batch:
+            version = progress[call.name][0] if call.name in progress else 0
+            answers.append([Answer(codec.untagged(array), version) for array in islice(arrays, len(call.commands))])
+        return answers
 
     @staticmethod
     def _fail(batch: list[_Call], cause: Exception) -> None:

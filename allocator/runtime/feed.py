@@ -97,11 +97,11 @@ class FeedRing:
         """The changes after `version`, in order; None when some of them are gone."""
         if version >= self.version:
             return []
+        if self.changes and self.changes[-1].whole:
+            return [self.changes[-1]]
         missing = self.version - version
         if missing > len(self.changes):
             return None
-        if self.changes[-1].whole:
-            return [self.changes[-1]]
         return [self.changes[i] for i in range(-missing, 0)]
 
 

@@ -7,6 +7,7 @@ journal has it. When the journal fails the host dies: memory is ahead of the dis
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from allocator.runtime.errors import HostFailedError
 from allocator.runtime.hosted import Hosted, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from allocator.core.codec import Record
     from allocator.journal.port import Journal
@@ -75,19 +76,15 @@ class LedgerHost:
             durable.
         """
         known, calls = codec.unpack(data)
-        with self._state:
-            try:
-                results, names = self._run(calls)
-            except BaseException as error:
-                self._fail(error)  # a ledger may be half changed now
-                raise
+        with self._changing():
+            results, names = self._run(calls)
             ticket = self._ticket
         self._make_durable(ticket)
         return codec.pack(({name: self._progress(name, known.get(name)) for name in names}, results))
 
     def tick(self) -> float:
         """Expire what is due; returns how many seconds may pass before the next call."""
-        with self._state:
+        with self._changing():
             now_ns = self._clock_ns()
             records: dict[Hosted, list[Record]] = {}
             for item in self._serving():
@@ -109,10 +106,10 @@ class LedgerHost:
         self._make_durable(ticket)
         return change
 
-    def add(self, item: Hosted) -> None:
-        """Host one more ledger, to be recovered by the caller."""
+    def add(self, item: Hosted) -> Hosted:
+        """Host one more ledger, to be recovered by the caller; returns the one that is hosted under its name now."""
         with self._state:
-            self.hosted.setdefault(item.name, item)
+            return self.hosted.setdefault(item.name, item)
 
     def announce(self) -> None:
         """Wake readers because a ledger's status changed."""
@@ -131,6 +128,18 @@ class LedgerHost:
         for item in self._serving():
             if item.tail_bytes:
                 self._snapshot(item)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the ledgers; an error means that one may be half changed, which only recovery can mend."""
+        with self._state:
+            if self._failure:
+                raise HostFailedError(self._failure)
+            try:
+                yield
+            except BaseException as error:
+                self._fail(error)
+                raise
 
     def _snapshot(self, item: Hosted) -> None:
         with self._state:
@@ -159,7 +168,7 @@ class LedgerHost:
             if item is None or item.status is not Status.SERVING:
                 results.append(codec.tagged(_not_serving(name, item)))
                 continue
-            result, decided = self._answer(item, codec.untagged(array), now_ns)
+            result, decided = self._answer(item, array, now_ns)
             results.append(codec.tagged(result))
             if decided:
                 _tell(name, decided, correlation_id)
@@ -167,14 +176,15 @@ class LedgerHost:
         self._close(records)
         return results, names
 
-    def _answer(self, item: Hosted, command: Any, now_ns: int) -> tuple[Any, Sequence[Any]]:  # noqa: ANN401  # any
+    def _answer(self, item: Hosted, array: Sequence[Any], now_ns: int) -> tuple[Any, Sequence[Any]]:
         machine = item.machine
         try:
+            command = codec.untagged(array)
             if type(command) in QUERIES:
                 return machine.query(command), ()  # type: ignore[attr-defined]  # only stock ledgers are asked
             result, events = machine.decide(command, now_ns)
         except Exception as error:  # deciding changes nothing, so one bad command need not take the others along
-            log.exception("command failed", shard=item.shard, command=type(command).__name__)
+            log.exception("command failed", shard=item.shard, tag=array[0] if array else None)
             return Rejected(Reason.INTERNAL, "", f"{type(error).__name__} while deciding; nothing was changed"), ()
         return machine.enact(command, result, events), events
 
@@ -225,16 +235,17 @@ class LedgerHost:
         if item is None or item.status is not Status.SERVING:
             return 0, []
         with self.published:
-            changes = item.ring.since(known) if known is not None else []
+            changes = item.ring.since(known) if known is not None else None
             return item.ring.version, changes
 
     def _serving(self) -> list[Hosted]:
-        return [item for item in self.hosted.values() if item.status is Status.SERVING]
+        # A copy first: another thread may be adding one.
+        return [item for item in list(self.hosted.values()) if item.status is Status.SERVING]
 
 
 def _not_serving(name: str, item: Hosted | None) -> Rejected:
-    if item is None:
-        return Rejected(Reason.LOCATION_UNKNOWN, "location", f"location {name!r} is not hosted here")
+    if item is None:  # gateways ask where the network placed it, so it is on its way here
+        return Rejected(Reason.RECOVERING, "location", f"location {name!r} is not up at its actor yet")
     if item.status is Status.DAMAGED:
         return Rejected(Reason.JOURNAL_DAMAGED, "location", item.detail)
     return Rejected(

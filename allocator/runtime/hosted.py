@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from allocator.core import codec
-from allocator.core.errors import AllocatorError
+from allocator.core.errors import AllocatorError, BrokenInvariantError
 from allocator.core.ledger import StockLedger
 from allocator.core.network.ledger import NetworkLedger
 from allocator.runtime.feed import FeedRing, Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from allocator.core.limits import LedgerLimits
     from allocator.journal.port import Journal, Opened
     from allocator.runtime.feed import Machine
@@ -88,7 +91,21 @@ class Hosted:
     def _rebuild(self, opened: Opened) -> Machine:
         machine = self._fresh()
         if opened.snapshot is not None:
-            machine = type(machine).restore(opened.snapshot.payload)  # type: ignore[attr-defined]  # both ledgers can
+            with self._explained(f"snapshot {opened.snapshot.version} cannot be restored"):
+                machine = type(machine).restore(opened.snapshot.payload)  # type: ignore[attr-defined]  # both can
         for entry in opened.tail:
-            machine.replay(entry.version, [record[0] for record in codec.unpack_batch(entry.payload)])
+            with self._explained(f"entry {entry.version} cannot be replayed"):
+                machine.replay(entry.version, [record[0] for record in codec.unpack_batch(entry.payload)])
         return machine
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Say which stored bytes were sound but could not be understood: those of a newer build, or a bug."""
+        try:
+            yield
+        except AllocatorError:
+            raise
+        except Exception as error:
+            cause = f"{type(error).__name__}: {error}"
+            message = f"shard {self.shard!r}: {what} by this build ({cause}). To see more: allocator journal verify"
+            raise BrokenInvariantError(message) from error

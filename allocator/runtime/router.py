@@ -11,7 +11,7 @@ import structlog
 from allocator.core import codec
 from allocator.core.results import Reason, Rejected
 from allocator.runtime.batcher import Answer, CommandBatcher, Context
-from allocator.runtime.errors import VersionNotReachedError
+from allocator.runtime.errors import OutcomeUnknownError, OverloadedError, VersionNotReachedError
 from allocator.runtime.hosted import NETWORK, Status
 from allocator.runtime.network_view import NetworkView
 from allocator.runtime.read_model import AvailabilityModel
@@ -99,19 +99,53 @@ class Router:
     def submit_all(
         self, calls: Iterable[tuple[str, tuple[Any, ...]]], context: Context = NO_CONTEXT
     ) -> Sequence[asyncio.Future[Answer]]:
-        """`submit` many at once without a task each; unknown locations are answered like that too."""
-        loop = asyncio.get_running_loop()
+        """`submit` many at once without a task each; unknown locations are answered like that too.
+
+        Raises:
+            OverloadedError: nothing was done.
+        """
         futures: list[asyncio.Future[Answer]] = []
-        for location, command in calls:
-            actor = self.network.actor_of(location)
-            if actor is None:
-                future: asyncio.Future[Answer] = loop.create_future()
-                detail = f"location {location!r} is not in the network"
-                future.set_result(Answer(Rejected(Reason.LOCATION_UNKNOWN, "location", detail), 0))
-            else:
-                future = self._peer(actor).batcher.submit(location, command, context)
-            futures.append(future)
+        try:
+            for location, command in calls:
+                futures.append(self._submitted(location, command, context))
+        except OverloadedError:
+            for future in futures:  # none of them is on its way before we yield
+                future.cancel()
+            raise
         return futures
+
+    def _submitted(self, location: str, command: tuple[Any, ...], context: Context) -> asyncio.Future[Answer]:
+        actor = self.network.actor_of(location)
+        if actor is not None:
+            return self._peer(actor).batcher.submit(location, command, context)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        detail = f"location {location!r} is not in the network"
+        future.set_result(Answer(Rejected(Reason.LOCATION_UNKNOWN, "location", detail), 0))
+        return future
+
+    async def submit_in_order(
+        self, location: str, commands: Sequence[tuple[Any, ...]], context: Context = NO_CONTEXT
+    ) -> Sequence[Answer]:
+        """`submit` many to one ledger, executed in this order: in groups, each sent when the one before is answered.
+
+        Raises:
+            OverloadedError: nothing was done.
+            OutcomeUnknownError: any number of them, from the first on, were executed.
+        """
+        actor = self.network.actor_of(location)
+        if actor is None:
+            return [await self.submit(location, commands[0], context)] * len(commands)
+        group_max = min(self._bounds.batch_max, self._bounds.queue_max)
+        answers: list[Answer] = []
+        for start in range(0, len(commands), group_max):
+            group = commands[start : start + group_max]
+            try:
+                answers += await self._peer(actor).batcher.submit_group(location, group, context)
+            except OverloadedError as error:
+                if not answers:
+                    raise
+                raise OutcomeUnknownError(f"{len(answers)} of {len(commands)} were executed, then: {error}") from error
+        return answers
 
     async def adopt(self, location: str) -> bool:
         """Have the actor that `location` was placed in host it; true once it serves."""
@@ -140,7 +174,7 @@ class Router:
         return all(self.statuses.get(name) == Status.SERVING for name in self.network.locations)
 
     def _behind(self, versions: Mapping[str, int]) -> str | None:
-        return next((name for name, want in versions.items() if (self.model.version(name) or 0) < want), None)
+        return next((name for name, want in versions.items() if (self._known_version(name) or 0) < want), None)
 
     def _all_heard(self) -> bool:
         for actor in self.network.actors:
@@ -174,10 +208,13 @@ class Router:
             self._news.notify_all()
 
     def _apply(self, name: str, changes: Sequence[Any] | None) -> bool:
+        if changes is None:
+            return False
         if name == NETWORK:
-            self.network.apply(changes or ())
+            self.network.apply(changes)
             return True
-        return changes is not None and self.model.apply(name, changes)
+        # What came in late about a location that left the network is of no use.
+        return name not in self.network.locations or self.model.apply(name, changes)
 
     async def _follow(self, actor: str, peer: _Peer) -> None:
         """Follow one actor's feed for ever; an actor that is away is asked again shortly."""
@@ -186,19 +223,13 @@ class Router:
             known = self._known(actor)
             try:
                 data = await peer.link.changes(codec.pack((incarnation, sequence, known, POLL_WAIT_S)))
-            except asyncio.CancelledError:
-                raise
+                incarnation, sequence, news = codec.unpack(data)
+                await self._hear(actor, peer, known, news)
             except Exception as error:  # noqa: BLE001  # an actor that restarts; the next round tells
-                log.info("actor away", actor=actor, error=type(error).__name__)
+                log.info("actor away", actor=actor, error=type(error).__name__, detail=str(error).partition("\n")[0])
                 incarnation = ""
                 self.statuses.update(dict.fromkeys(known, str(Status.RECOVERING)))
                 await asyncio.sleep(POLL_RETRY_S)
-                continue
-            incarnation, sequence, news = codec.unpack(data)
-            if sequence < 0:  # the actor is up, its journal is not open yet
-                self.statuses.update(dict.fromkeys(known, str(Status.RECOVERING)))
-                continue
-            await self._hear(actor, peer, known, news)
 
     def _known(self, actor: str) -> dict[str, int | None]:
         """The versions this gateway has of the ledgers of `actor`."""
@@ -218,7 +249,8 @@ class Router:
             self.model.heard(serving)
         else:
             self._follow_network()
-        peer.reached = True
+        # An actor whose journal is not open yet has told nothing; one whose journal is damaged will not tell more.
+        peer.reached |= any(self.statuses.get(name) != Status.RECOVERING for name in known) or not known
         async with self._news:
             self._news.notify_all()
 

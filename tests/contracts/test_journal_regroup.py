@@ -173,13 +173,30 @@ def test_what_was_moved_is_told(file_store: JournalStore) -> None:
 
 
 def test_a_shard_that_the_catalog_lost_is_not_started_anew(
-    file_store: JournalStore, tmp_path: Path, catalog_without: Callable[[str], None]
+    file_store: JournalStore, catalog_without: Callable[[str], None]
 ) -> None:
     """A catalog from an old backup, say: the assignment stops and names the unit that has the shard."""
     fill(file_store, {"u": ["a", "b"], "v": ["c", "d"]})
     catalog_without("a")
-    with pytest.raises(JournalDamaged, match="does not know this shard of unit 'u'"):
+    with pytest.raises(JournalDamaged, match="does not know that unit 'u' has this shard, up to entry 3"):
         file_store.assign({"v": ["a"]})
+
+
+def test_an_old_catalog_deletes_nothing(files: SqliteBackend, file_store: JournalStore) -> None:
+    """Where it has a shard in the wrong unit, the rows in the right one are no left-over."""
+    before, after = {"u": ["a", "b"], "v": ["c", "d"]}, {"v": ["a", "b"], "u": ["c", "d"]}
+    fill(file_store, before)
+    file_store.close()
+    backup = files.catalog_path.read_bytes()
+    file_store.assign(after)
+    file_store.close()
+    current = files.catalog_path.read_bytes()
+    files.catalog_path.write_bytes(backup)
+    with pytest.raises(JournalDamaged, match="does not know that unit"):
+        file_store.assign(before)
+    file_store.close()
+    files.catalog_path.write_bytes(current)
+    check(file_store, after)
 
 
 @pytest.fixture
@@ -201,7 +218,7 @@ def interrupt(files: SqliteBackend, shard: str, steps_done: int) -> None:
         closing(Catalog(files.catalog(), files.tables.catalog)) as catalog,
         closing(Move(files, catalog, "u", "v")) as move,
     ):
-        assert len(list(islice(move.steps(shard), steps_done))) == min(steps_done, 4)
+        assert len(list(islice(move.steps([shard]), steps_done))) == min(steps_done, 4)
 
 
 def try_append(journal: Journal, epoch: int) -> bool:

@@ -62,6 +62,7 @@ class FakeServer:
     faults: dict[str, deque[Fault]] = field(default_factory=lambda: defaultdict(deque))
     address: str = ""
     serving: bool = True
+    arrived: threading.Event = field(default_factory=threading.Event)
     given_up: threading.Event = field(default_factory=threading.Event)
 
     def fail(self, method: str, *faults: Fault) -> None:
@@ -85,7 +86,7 @@ def status_of(code: grpc.StatusCode, message: str, reason: str, details: Sequenc
 
 def retry_info(seconds: float) -> error_details_pb2.RetryInfo:
     """When to come back."""
-    return error_details_pb2.RetryInfo(retry_delay=Duration(nanos=int(seconds * 1e9)))
+    return error_details_pb2.RetryInfo(retry_delay=Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9)))
 
 
 def error_info(reason: str, **metadata: str) -> error_details_pb2.ErrorInfo:
@@ -151,6 +152,7 @@ class _Interceptor(grpc.ServerInterceptor):
     def _arrived(self, method: str, request: Any, context: grpc.ServicerContext) -> Fault | None:
         metadata = dict(context.invocation_metadata())
         self._fake.seen.append(Seen(method, request, metadata, context.time_remaining()))
+        self._fake.arrived.set()
         faults = self._fake.faults[method]
         return faults.popleft() if faults else None
 

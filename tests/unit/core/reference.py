@@ -180,13 +180,30 @@ class ReferenceLedger:
         capacity = self.capacity
         if capacity is None:
             return 0
-        window = at_ns // capacity.window_ns
-        booked = [
-            r.kept
-            for r in self.reservations
-            if r.booked and (r.command.pick_at_ns or r.at_ns) // capacity.window_ns == window
-        ]
-        return sum(booked) if capacity.measure == Measure.UNITS else sum(1 for kept in booked if kept > 0)
+        booked = [r.kept for r in self._booked() if r.pick_at_ns // capacity.window_ns == at_ns // capacity.window_ns]
+        return sum(booked) if capacity.measure == Measure.UNITS else len(booked)
+
+    def _booked(self) -> list[Reservation]:
+        return [r for r in self.reservations if r.booked and r.kept > 0]
+
+    def _windows_full(self, command: Reserve, now: int) -> bool:
+        if self.capacity is None:
+            return False
+        window_ns = self.capacity.window_ns
+        windows = {r.pick_at_ns // window_ns for r in self._booked()}
+        if (command.pick_at_ns or now) // window_ns in windows:
+            return False
+        return len({w for w in windows if w >= now // window_ns}) >= self.limits.windows_max
+
+    def _forget_past_windows(self, now: int) -> None:
+        """With no room for one more window, what can no longer be picked is not remembered."""
+        if self.capacity is None:
+            return
+        window_ns = self.capacity.window_ns
+        if len({r.pick_at_ns // window_ns for r in self._booked()}) >= self.limits.windows_max:
+            for reservation in self.reservations:
+                if reservation.pick_at_ns // window_ns < now // window_ns:
+                    reservation.booked = False
 
     # --- request ids
 
@@ -237,9 +254,12 @@ class ReferenceLedger:
         units = sum(line.held for line in lines)
         if not units or (short and command.policy == Policy.ALL_OR_NOTHING):
             return self._refusal(command, ReserveStatus.INSUFFICIENT_STOCK, now)
+        if self._windows_full(command, now):
+            return Rejected(Reason.TABLE_FULL, "pick_time", "")
         left = self._capacity_left(command, now)
         if left is not None and left < self._asked_of_capacity(units):
             return self._refusal(command, ReserveStatus.NO_CAPACITY, now, max(0, left))
+        self._forget_past_windows(now)
         self.reservations.append(
             Reservation(
                 at_ns=now,
@@ -273,8 +293,10 @@ class ReferenceLedger:
             return Rejected(Reason.REQUEST_ID_REUSED, "channel", "")
         if command.order != found.command.order:
             return Rejected(Reason.REQUEST_ID_REUSED, "order", "")
-        whole = command.lines == tuple(held.items())
-        if not whole and command.policy == Policy.ALL_OR_NOTHING:
+        wanted = dict(command.lines)
+        whole = held == wanted
+        fits = all(wanted.get(sku, 0) >= quantity for sku, quantity in held.items())
+        if not fits or (command.policy == Policy.ALL_OR_NOTHING and not whole):
             return Rejected(Reason.REQUEST_ID_REUSED, "lines", "")
         lines = tuple(
             HeldLine(sku, quantity, held.get(sku, 0), 0 if held.get(sku) == quantity else held.get(sku, 0))
@@ -558,15 +580,16 @@ class ReferenceLedger:
             live = [r for r in self.reservations if r.live]
             return LedgerSummary(self.version, len(self.skus), len(stocked), len(live), self.accepting)
         if isinstance(query, GetStock):
-            return StockPage(tuple(self._stock(sku) for sku in query.skus))
+            return StockPage(tuple(self._stock(sku) for sku in query.skus), version=self.version)
         if isinstance(query, ListStock):
             end = query.start + query.limit
             rows = tuple(self._stock(sku) for sku in self.skus[query.start : end])
-            return StockPage(rows, end if end < len(self.skus) else 0)
+            return StockPage(rows, end if end < len(self.skus) else 0, self.version)
         known = [r for r in self.reservations if not r.forgotten]
         if isinstance(query, GetReservation):
             found = [r.view() for r in known if r.command.reservation == query.reservation]
-            return ReservationPage(tuple(found)) if found else Rejected(Reason.RESERVATION_UNKNOWN, "name", "")
+            unknown = Rejected(Reason.RESERVATION_UNKNOWN, "name", "")
+            return ReservationPage(tuple(found), version=self.version) if found else unknown
         return self._page([r for r in known if r.serial > query.after], query)
 
     def _page(self, after: list[Reservation], query: ListReservations) -> ReservationPage:
@@ -577,7 +600,7 @@ class ReferenceLedger:
         ]
         more = len(rows) > query.limit
         page = tuple(rows[: query.limit])
-        return ReservationPage(page, page[-1].serial if more else 0)
+        return ReservationPage(page, page[-1].serial if more else 0, self.version)
 
     def _stock(self, sku: str) -> StockView:
         return StockView(

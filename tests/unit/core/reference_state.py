@@ -82,6 +82,11 @@ class Reservation(Dated):
         return self.state in LIVE
 
     @property
+    def pick_at_ns(self) -> int:
+        """When it is to be picked."""
+        return self.command.pick_at_ns or self.at_ns
+
+    @property
     def kept(self) -> int:
         """Units not given back."""
         return sum(line.quantity - line.released for line in self.lines)

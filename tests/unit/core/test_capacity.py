@@ -173,6 +173,17 @@ def test_past_windows_make_room_for_new_ones() -> None:
     ledger.check_invariants()
 
 
+def test_a_forgotten_window_may_be_booked_again() -> None:
+    """A pick time in the past is of no use, and does no harm."""
+    ledger = ledger_with({"apple": 100}, LedgerLimits(windows_max=2))
+    do(ledger, Configure("c0", capacity=picks(5)))
+    for n in range(3):
+        do(ledger, reserve(f"q{n}", apple=5), NOW + n * HOUR)
+        do(ledger, commit(f"c-{n}", of=f"q{n}"), NOW + n * HOUR)
+    do(ledger, reserve("q3", apple=1)._replace(pick_at_ns=NOW), NOW + 2 * HOUR)
+    ledger.check_invariants()
+
+
 def test_clearing_capacity_lifts_the_limit() -> None:
     """Without capacity only stock counts."""
     ledger = picking(picks(1))

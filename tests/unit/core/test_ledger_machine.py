@@ -51,7 +51,7 @@ SMALL = LedgerLimits(
     movements_max=4,
     movement_ids_max=3,
     movements_age_ns=120 * S,
-    windows_max=512,
+    windows_max=2,
 )
 
 skus = st.sampled_from((*SKUS[:3], *SKUS[:3], *SKUS))  # the last is seldom stocked
@@ -167,12 +167,20 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(
         received=st.tuples(*[st.integers(3, 12)] * 3),
+        capacity=st.none() | capacities,
+        policy=st.none() | policy_lines,
         made=st.lists(st.tuples(some_lines, ttls, channels, st.booleans()), max_size=4),
     )
-    def open_with_stock(self, received: Any, made: Any) -> None:
+    def open_with_stock(
+        self, received: Any, capacity: Capacity | None, policy: PolicyLine | None, made: Any
+    ) -> None:
         for sku, quantity in zip(SKUS, received, strict=False):
             told = Movement("erp", f"m{len(self.movements)}", 0, sku, MovementType.RECEIPT, quantity)
             self.tell(told._replace(occurred_ns=NOW - HOUR))
+        if capacity is not None:
+            self.write(Configure(self.new_id(), capacity=capacity))
+        if policy is not None:
+            self.write(SetStockPolicy(self.new_id(), (policy,), allow_missing=True))
         for lines, ttl_ns, channel, committed in made:
             self.reserve(lines, ttl_ns, channel, Policy.PARTIAL, "", None)
             if committed:

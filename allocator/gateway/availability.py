@@ -1,0 +1,131 @@
+"""AvailabilityService: reads of the gateway's own copy of the stock, which never wait for a ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from allocator.core.limits import QUANTITY_MAX
+from allocator.gateway import translate_availability as t
+from allocator.gateway.calls import Call, Calls, stream, unary
+from allocator.gateway.errors import ApiError, fault, too_many
+from allocator.gateway.limits import LOCATIONS_PER_CALL_MAX, REACH_MAX_S
+from allocator.gateway.names import location_name
+from allocator.gateway.scope import Scopes, versions_wanted
+from allocator.gateway.watch import Filter, Watch, WatchHub
+from allocator.runtime.errors import VersionNotReachedError
+from allocator.v1.availability_pb2 import (
+    BatchGetAvailabilityRequest,
+    BatchGetAvailabilityResponse,
+    CheckAvailabilityRequest,
+    CheckAvailabilityResponse,
+    QueryAvailabilityRequest,
+    QueryAvailabilityResponse,
+    WatchAvailabilityRequest,
+    WatchAvailabilityResponse,
+)
+from allocator.v1.availability_pb2_grpc import AvailabilityServiceServicer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from allocator.runtime.router import Router
+    from allocator.v1.common_pb2 import LocationVersion
+
+REACH_MARGIN_S: Final = 0.02
+"""How long before the caller's deadline waiting for versions ends, so that the answer still arrives."""
+
+
+class AvailabilityServicer(AvailabilityServiceServicer):
+    """Answers from the read model."""
+
+    def __init__(self, router: Router, calls: Calls) -> None:
+        self.calls = calls
+        self._router = router
+        self._model = router.model
+        self._scopes = Scopes(router.network, router.model)
+        self._states = t.StateTeller(router.model)
+        self._hub = WatchHub(router.model)
+
+    @unary
+    async def CheckAvailability(self, request: CheckAvailabilityRequest, call: Call) -> CheckAvailabilityResponse:
+        """Check a cart."""
+        response = CheckAvailabilityResponse()
+        await self._check(request, response, call)
+        return response
+
+    @unary
+    async def BatchGetAvailability(
+        self, request: BatchGetAvailabilityRequest, call: Call
+    ) -> BatchGetAvailabilityResponse:
+        """Read a packed matrix."""
+        skus = t.to_skus(request, repeats=False)
+        scope = self._scopes.in_order(request.locations, request.location_group)
+        if len(scope.names) > LOCATIONS_PER_CALL_MAX:
+            raise too_many("locations", len(scope.names), LOCATIONS_PER_CALL_MAX)
+        if request.min_versions:
+            await self._reach(request.min_versions, call)
+        response = BatchGetAvailabilityResponse()
+        t.fill_matrix(response, self._model, scope, skus, request.channel)
+        self._states.fill(response, scope)
+        return response
+
+    @stream
+    async def WatchAvailability(
+        self, request: WatchAvailabilityRequest, call: Call  # noqa: ARG002  # the shape of a handler
+    ) -> AsyncIterator[WatchAvailabilityResponse]:
+        """Stream changes until the caller has enough."""
+        skus = t.to_skus(request, repeats=True)
+        if request.HasField("threshold") and not 1 <= request.threshold <= QUANTITY_MAX:
+            raise fault("threshold", f"{request.threshold}; 1 to {QUANTITY_MAX} are allowed")
+        scope = self._scopes.find(request.locations, request.location_group)
+        resumed = versions_wanted("resume_versions", request.resume_versions, self._router.network)
+        everywhere = not request.locations and not request.location_group
+        only = None if everywhere else frozenset(scope.locations)
+        watch = Watch(Filter(skus, request.channel, only, request.threshold), self._model)
+        self._hub.add(watch)
+        try:
+            watch.begin(scope.locations, resumed)
+            while True:
+                for message in watch.messages():
+                    yield message
+                async with self.calls.waiting():
+                    await watch.news.wait()
+        finally:
+            self._hub.remove(watch)
+
+    @stream
+    async def QueryAvailability(
+        self, request: AsyncIterator[QueryAvailabilityRequest], call: Call
+    ) -> AsyncIterator[QueryAvailabilityResponse]:
+        """Answer a stream of checks in order."""
+        async for query in self.calls.requests(request):
+            response = QueryAvailabilityResponse()
+            try:
+                if not query.HasField("check"):
+                    raise fault("check", "it must be set")
+                await self._check(query.check, response.check, call)
+            except Exception as error:  # noqa: BLE001  # a bad check is answered, and the stream goes on
+                response.error.CopyFrom(self.calls.told_inside(call, error))
+            yield response
+
+    async def _check(
+        self, request: CheckAvailabilityRequest, response: CheckAvailabilityResponse, call: Call
+    ) -> None:
+        lines = t.to_lines(request)
+        scope = self._scopes.find(request.locations, request.location_group)
+        if request.min_versions:
+            await self._reach(request.min_versions, call)
+        t.fill_check(response, self._model, scope, lines, request.channel)
+        self._states.fill_check(response, scope)
+
+    async def _reach(self, versions: Sequence[LocationVersion], call: Call) -> None:
+        """Wait until the read model has these versions."""
+        wanted = versions_wanted("min_versions", versions, self._router.network)
+        left_s = call.time_left_s()
+        wait_s = REACH_MAX_S if left_s is None else min(REACH_MAX_S, max(0.0, left_s - REACH_MARGIN_S))
+        try:
+            await self._router.reach(wanted, wait_s)
+        except VersionNotReachedError as error:
+            location = next(name for name, version in wanted.items() if (self._model.version(name) or 0) < version)
+            metadata = {"location": location_name(location), "version": str(wanted[location])}
+            raise ApiError("VERSION_NOT_REACHED", str(error), metadata) from None

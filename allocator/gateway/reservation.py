@@ -1,0 +1,244 @@
+"""ReservationService: holds and their fate."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allocator.core.commands import GetReservation, ListReservations, Reserve, merge_lines
+from allocator.core.limits import LINES_MAX
+from allocator.core.results import Reason, Rejected
+from allocator.gateway import pages
+from allocator.gateway import translate_reservation as t
+from allocator.gateway.calls import Call, Calls, unary
+from allocator.gateway.errors import fault, from_rejected, location_unknown, reservation_unknown, sku_unknown, too_many
+from allocator.gateway.faults import Faults
+from allocator.gateway.limits import BATCH_RESERVES_MAX, LOCATIONS_PER_PAGE_MAX
+from allocator.gateway.names import RESERVATIONS
+from allocator.v1.reservation_pb2 import (
+    BatchReserveRequest,
+    BatchReserveResponse,
+    CommitReservationRequest,
+    CommitReservationResponse,
+    ExtendReservationRequest,
+    ExtendReservationResponse,
+    FulfilReservationRequest,
+    FulfilReservationResponse,
+    GetReservationRequest,
+    GetReservationResponse,
+    ListReservationsRequest,
+    ListReservationsResponse,
+    ReleaseReservationRequest,
+    ReleaseReservationResponse,
+    ReservationState,
+    ReserveRequest,
+    ReserveResponse,
+)
+from allocator.v1.reservation_pb2_grpc import ReservationServiceServicer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from allocator.core.commands import Transition
+    from allocator.core.results import ReservationPage
+    from allocator.gateway.errors import ApiError
+    from allocator.runtime.batcher import Answer
+    from allocator.runtime.router import Router
+
+_STATES = tuple(ReservationState.values())
+
+
+class ReservationServicer(ReservationServiceServicer):
+    """Holds units for orders at the ledgers of their locations."""
+
+    def __init__(self, router: Router, calls: Calls) -> None:
+        self.calls = calls
+        self._router = router
+
+    @unary
+    async def Reserve(self, request: ReserveRequest, call: Call) -> ReserveResponse:
+        """Hold lines at one location."""
+        location, command = t.to_reserve(request, call.named(request.request_id))
+        answer = await self._router.submit(location, command, call.trail)
+        return self._reserved(ReserveResponse(), location, command, answer)
+
+    @unary
+    async def BatchReserve(self, request: BatchReserveRequest, call: Call) -> BatchReserveResponse:
+        """Hold for many independent orders, each with its own outcome."""
+        _check_batch(request)
+        started = [self._start(reserve, call) for reserve in request.reserves]
+        futures = [future for _, _, future in started]
+        outcomes = await asyncio.gather(*futures, return_exceptions=True)
+        response = BatchReserveResponse()
+        for (location, command, _), outcome in zip(started, outcomes, strict=True):
+            result = response.results.add()
+            call.request_id = command.request_id if command is not None else ""
+            try:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                assert command is not None
+                self._reserved(result.reserve, location, command, outcome)
+            except Exception as error:  # noqa: BLE001  # one's error does not touch the others
+                result.error.CopyFrom(self.calls.told_inside(call, error))
+        return response
+
+    @unary
+    async def CommitReservation(self, request: CommitReservationRequest, call: Call) -> CommitReservationResponse:
+        """Held becomes committed."""
+        target = t.to_target(request)
+        command = t.to_commit(target, call.named(request.request_id))
+        response = CommitReservationResponse()
+        await self._transition(target, command, response, call)
+        return response
+
+    @unary
+    async def ExtendReservation(self, request: ExtendReservationRequest, call: Call) -> ExtendReservationResponse:
+        """A hold gets a new expiry."""
+        target = t.to_target(request)
+        command = t.to_extend(request, target, call.named(request.request_id))
+        response = ExtendReservationResponse()
+        await self._transition(target, command, response, call)
+        return response
+
+    @unary
+    async def ReleaseReservation(
+        self, request: ReleaseReservationRequest, call: Call
+    ) -> ReleaseReservationResponse:
+        """Units are given back."""
+        target = t.to_target(request)
+        command = t.to_release(request, target, call.named(request.request_id), self._home(target))
+        response = ReleaseReservationResponse()
+        t.fill_moved(response, *await self._transition(target, command, response, call))
+        return response
+
+    @unary
+    async def FulfilReservation(self, request: FulfilReservationRequest, call: Call) -> FulfilReservationResponse:
+        """Committed units left the building."""
+        target = t.to_target(request)
+        command = t.to_fulfil(request, target, call.named(request.request_id), self._home(target))
+        response = FulfilReservationResponse()
+        t.fill_moved(response, *await self._transition(target, command, response, call))
+        return response
+
+    @unary
+    async def GetReservation(self, request: GetReservationRequest, call: Call) -> GetReservationResponse:
+        """Read one reservation from its home."""
+        faults = Faults()
+        reservation = faults.name("name", request.name, RESERVATIONS)
+        faults.check()
+        home = self._router.network.home_of(reservation)
+        if home is None:
+            raise reservation_unknown(reservation)
+        result, version = await self._router.submit(home, GetReservation(reservation), call.trail)
+        if isinstance(result, Rejected):
+            raise from_rejected(result, home, reservation=reservation)
+        response = GetReservationResponse()
+        t.fill_reservation(response.reservation, home, result.rows[0], version)
+        return response
+
+    @unary
+    async def ListReservations(self, request: ListReservationsRequest, call: Call) -> ListReservationsResponse:
+        """Read a page of reservations, location by location."""
+        faults = Faults()
+        only = faults.name("location", request.location) if request.location else ""
+        faults.choice("state", request.state, _STATES)
+        faults.optional_id("order", request.order)
+        faults.check()
+        if only and only not in self._router.network.locations:
+            raise location_unknown(only)
+        room = pages.size(request.page_size)
+        filters = ("reservations", request.location, request.state, request.order)
+        first, after = pages.read_token(request.page_token, *filters) if request.page_token else ("", 0)
+        response = ListReservationsResponse()
+        for n, location in enumerate(self._locations(only, first)):
+            if room == 0 or n == LOCATIONS_PER_PAGE_MAX:
+                response.next_page_token = pages.make_token((location, 0), *filters)
+                break
+            query = ListReservations(after if location == first else 0, room, request.state, request.order)
+            page, version = await self._read(location, query, call)
+            for view in page.rows:
+                t.fill_reservation(response.reservations.add(), location, view, version)
+            room -= len(page.rows)
+            if page.next_after:
+                response.next_page_token = pages.make_token((location, page.next_after), *filters)
+                break
+        return response
+
+    def _start(
+        self, request: ReserveRequest, call: Call
+    ) -> tuple[str, Reserve | None, asyncio.Future[Answer]]:
+        """Submit one reserve of a batch; what is wrong with it becomes its outcome."""
+        try:
+            location, command = t.to_reserve(request, call.named(request.request_id))
+            future = self._router.submit_all([(location, command)], call.trail)[0]
+        except Exception as error:  # noqa: BLE001  # one's error does not touch the others
+            failed: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return "", None, failed
+        return location, command, future
+
+    def _reserved(
+        self, response: ReserveResponse, location: str, command: Reserve, answer: Answer
+    ) -> ReserveResponse:
+        """Write the answer to a reserve, or raise the error that it is."""
+        result, version = answer
+        if isinstance(result, Rejected):
+            if result.reason != Reason.SKU_UNKNOWN:
+                raise from_rejected(result, location)
+            result = self._unstocked(location, command)
+        return t.fill_reserve(response, location, command, result, version)
+
+    def _unstocked(self, location: str, command: Reserve) -> Any:  # noqa: ANN401  # a ReserveResult
+        """Answer for a SKU that was never stocked here: too little when others have it, unknown when nobody does."""
+        model, network = self._router.model, self._router.network
+        lines = merge_lines(command.lines)
+        for sku, _ in lines:
+            if sku not in model.rows:
+                raise sku_unknown(sku, location)
+        rows = np.array([model.rows[sku] for sku, _ in lines])
+        available = model.available(rows, model.columns((location,)), command.channel)[:, 0].tolist()
+        return t.unstocked(command, available, open_=network.locations[location].open)
+
+    def _home(self, target: t.Target) -> str:
+        return self._router.network.home_of(target.reservation) or ""
+
+    async def _transition(
+        self, target: t.Target, command: Transition, response: t.TransitionResponse, call: Call
+    ) -> tuple[str, Any]:
+        """Have the home decide and write its answer; returns the home and the result."""
+        target.faults.check()
+        home = self._home(target)
+        if not home:
+            raise reservation_unknown(target.reservation)
+        result, version = await self._router.submit(home, command, call.trail)
+        if isinstance(result, Rejected):
+            raise from_rejected(result, home, reservation=target.reservation)
+        t.fill_transition(response, home, result, version)
+        return home, result
+
+    async def _read(self, location: str, query: ListReservations, call: Call) -> tuple[ReservationPage, int]:
+        result, version = await self._router.submit(location, query, call.trail)
+        if isinstance(result, Rejected):
+            raise from_rejected(result, location)
+        return result, version
+
+    def _locations(self, only: str, first: str) -> Iterator[str]:
+        """The ledgers to list, in the order of names, from `first` on."""
+        names = (only,) if only else sorted(self._router.network.locations)
+        return (name for name in names if name >= first)
+
+
+def _check_batch(request: BatchReserveRequest) -> None:
+    count = len(request.reserves)
+    if not count:
+        raise fault("reserves", f"none; 1 to {BATCH_RESERVES_MAX} are needed")
+    if count > BATCH_RESERVES_MAX:
+        raise too_many("reserves", count, BATCH_RESERVES_MAX)
+    lines = sum(len(reserve.lines) for reserve in request.reserves)
+    if lines > LINES_MAX:
+        raise too_many("reserves.lines", lines, LINES_MAX)
+
+
+__all__ = ["ReservationServicer"]

@@ -1,0 +1,137 @@
+"""Movements between the contract and the core. What is wrong with one rejects only that one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from allocator.core.commands import Movement, MovementType
+from allocator.core.limits import QUANTITY_MAX
+from allocator.core.results import MovementStatus, Reason, Rejected
+from allocator.gateway.faults import Faults
+from allocator.gateway.limits import AT_RISK_PER_ANSWER_MAX, REASON_CODE_LENGTH_MAX, SOURCE_LENGTH_MAX
+from allocator.gateway.names import RESERVATIONS, location_name
+from allocator.v1.inventory_pb2 import MovementRejection
+from allocator.v1.inventory_pb2 import MovementStatus as WireStatus
+
+if TYPE_CHECKING:
+    from allocator.core.results import MovementResult
+    from allocator.core.results import Shortage as CoreShortage
+    from allocator.v1.inventory_pb2 import MovementResult as WireResult
+    from allocator.v1.inventory_pb2 import Shortage, StockMovement
+
+_REJECTED = WireStatus.ValueType(MovementStatus.REJECTED)
+_INVALID = MovementRejection.MOVEMENT_REJECTION_INVALID
+_LOCATION_UNKNOWN = MovementRejection.MOVEMENT_REJECTION_LOCATION_UNKNOWN
+_TYPES: Final = frozenset(kind.value for kind in MovementType)
+_COUNT, _ADJUSTMENT = MovementType.COUNT.value, MovementType.ADJUSTMENT.value
+_DISPOSITION_CHANGE: Final = MovementType.DISPOSITION_CHANGE.value
+_FULFILLING: Final = (MovementType.SALE.value, MovementType.SHIPMENT.value)
+
+
+def to_movement(message: StockMovement, faults: Faults) -> tuple[str, Movement]:
+    """The location and the command of a movement; what is wrong with it is added to `faults`."""
+    source = _label(faults, "source", message.source)
+    movement_id = _label(faults, "movement_id", message.movement_id)
+    location = faults.name("location", message.location)
+    kind = faults.choice("type", message.type, _TYPES)
+    _check_quantity(faults, kind, message.quantity)
+    if message.sequence < 0:
+        faults.add("sequence", f"{message.sequence}; 0 or more are allowed")
+    _check_dispositions(faults, message)
+    reservation = ""
+    if message.reservation:
+        reservation = faults.name("reservation", message.reservation, RESERVATIONS)
+        if kind not in _FULFILLING:
+            faults.add("reservation", "it is for SALE and SHIPMENT only")
+    movement = Movement(
+        source,
+        movement_id,
+        message.sequence,
+        faults.id("sku", message.sku),
+        kind,
+        message.quantity,
+        message.disposition,
+        message.from_disposition,
+        reservation,
+        faults.time("occurred_time", message.occurred_time) if message.HasField("occurred_time") else 0,
+        faults.time("recorded_time", message.recorded_time) if message.HasField("recorded_time") else 0,
+        faults.text("reason", message.reason, REASON_CODE_LENGTH_MAX),
+        faults.text("reference", message.reference, SOURCE_LENGTH_MAX),
+        faults.text("corrects", message.corrects, SOURCE_LENGTH_MAX),
+    )
+    return location, movement
+
+
+class MovementTeller:
+    """Writes results of movements and shortages; of reservations at risk one answer names only so many."""
+
+    def __init__(self) -> None:
+        self._at_risk_left = AT_RISK_PER_ANSWER_MAX
+
+    def fill_result(self, message: WireResult, location: str, result: MovementResult) -> None:
+        """Write what became of a movement."""
+        message.status = WireStatus.ValueType(result.status)
+        message.on_hand = result.on_hand
+        if result.reason:
+            message.rejection = MovementRejection.Value(f"MOVEMENT_REJECTION_{result.reason}")
+            message.detail = result.detail
+        if result.shortage is not None:
+            self.fill_shortage(message.shortage, location, result.shortage)
+
+    def fill_shortage(self, message: Shortage, location: str, shortage: CoreShortage) -> None:
+        """Write a shortage."""
+        message.sku = shortage.sku
+        message.location = location_name(location)
+        message.missing = shortage.missing
+        message.reservations_total = shortage.at_risk
+        told = shortage.reservations[: self._at_risk_left]
+        self._at_risk_left -= len(told)
+        message.reservations.extend([RESERVATIONS + reservation for reservation in told])
+
+
+def fill_faulty(message: WireResult, faults: Faults) -> None:
+    """Write that a movement is malformed."""
+    message.status = _REJECTED
+    message.rejection = _INVALID
+    message.detail = "; ".join(f"{field}: {description}" for field, description in faults.found)
+
+
+def fill_nowhere(message: WireResult, location: str) -> None:
+    """Write that a movement names a location that the network does not have."""
+    message.status = _REJECTED
+    message.rejection = _LOCATION_UNKNOWN
+    message.detail = f"{location_name(location)} is not in the network"
+
+
+def is_nowhere(result: MovementResult | Rejected) -> bool:
+    """Whether the network lost the location while the movement was on its way."""
+    return isinstance(result, Rejected) and result.reason == Reason.LOCATION_UNKNOWN
+
+
+def _label(faults: Faults, field: str, value: str) -> str:
+    if not value:
+        faults.add(field, "it must be set")
+    return faults.text(field, value, SOURCE_LENGTH_MAX)
+
+
+def _check_quantity(faults: Faults, kind: int, quantity: int) -> None:
+    if kind == _ADJUSTMENT:
+        if not 0 < abs(quantity) <= QUANTITY_MAX:
+            faults.add("quantity", f"{quantity}; up to {QUANTITY_MAX}, signed and not 0")
+    else:
+        faults.units("quantity", quantity, 0 if kind == _COUNT else 1, QUANTITY_MAX)
+
+
+def _check_dispositions(faults: Faults, message: StockMovement) -> None:
+    target, source = message.disposition, message.from_disposition
+    if not target and not source and message.type != _DISPOSITION_CHANGE:
+        return
+    faults.optional_id("disposition", target)
+    faults.optional_id("from_disposition", source)
+    if message.type == _DISPOSITION_CHANGE:
+        if target == source:
+            faults.add("from_disposition", "it must differ from disposition")
+    elif source:
+        faults.add("from_disposition", "it is for DISPOSITION_CHANGE only")
+    if message.type == _COUNT and target:
+        faults.add("disposition", "a count is of all units, without a disposition")

@@ -1,0 +1,126 @@
+"""Short words for the tests of the host: a clock, one host on a real journal, and calls to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from allocator.core import codec
+from allocator.core.commands import GetStock, Movement, MovementType, Reserve
+from allocator.core.ids import reservation_id
+from allocator.core.ledger import StockLedger
+from allocator.core.limits import NS_PER_S, LedgerLimits
+from allocator.core.results import StockView
+from allocator.journal import Journal, JournalSettings
+from allocator.runtime.host import LedgerHost
+from allocator.runtime.hosted import Hosted
+from tests.unit.runtime.journals import PATIENCE_S
+
+NOW_NS = 1_000_000 * NS_PER_S
+TTL_NS = 60 * NS_PER_S
+UNIT = "actor-0000"
+NO_SNAPSHOTS = 2**60
+
+
+class Executes(Protocol):
+    """A host or an actor."""
+
+    def execute(self, data: bytes) -> bytes:
+        """Run a batch of commands."""
+
+
+class Clock:
+    """A clock that stands still until moved, and counts how often it was read."""
+
+    def __init__(self) -> None:
+        self.now_ns = NOW_NS
+        self._read = threading.Semaphore(0)
+
+    def __call__(self) -> int:
+        self._read.release()
+        return self.now_ns
+
+    def forward(self, seconds: float) -> None:
+        """Move on."""
+        self.now_ns += int(seconds * NS_PER_S)
+
+    def wait_for_reads(self, times: int) -> None:
+        """Wait until it was read so often since the last call of this."""
+        for _ in range(times):
+            assert self._read.acquire(timeout=PATIENCE_S)
+
+    def forget_reads(self) -> None:
+        """Count reads from here."""
+        while self._read.acquire(blocking=False):
+            pass
+
+
+class Deaths(list[str]):
+    """Stands for the end of the process: remembers the reasons it was called with."""
+
+    def __call__(self, reason: str) -> None:
+        self.append(reason)
+
+
+def writer(folder: Path, unit: str = UNIT) -> Journal:
+    """Open the journal under `folder` for one unit."""
+    return JournalSettings(str(folder / "journal")).store().writer(unit)
+
+
+def host_of(
+    journal: Journal,
+    *names: str,
+    clock: Callable[[], int] | None = None,
+    die: Callable[[str], None] | None = None,
+    snapshot_bytes: int = NO_SNAPSHOTS,
+    limits: LedgerLimits | None = None,
+) -> LedgerHost:
+    """Make a host of these locations, recovered."""
+    hosted = [Hosted(name, limits or LedgerLimits()) for name in names]
+    for item in hosted:
+        item.recover(journal)
+    return LedgerHost(journal, hosted, clock or Clock(), Deaths() if die is None else die, snapshot_bytes)
+
+
+def run(
+    target: Executes, *calls: tuple[str, Any], known: Mapping[str, int] | None = None
+) -> tuple[dict[str, tuple[int, Any]], list[Any]]:
+    """Execute one batch of (name, command); returns progress and results."""
+    wire = [(name, codec.tagged(command), "", "") for name, command in calls]
+    progress, results = codec.unpack(target.execute(codec.pack((dict(known or {}), wire))))
+    return progress, [codec.untagged(array) for array in results]
+
+
+def do(target: Executes, name: str, command: Any) -> Any:
+    """Execute one command; its result."""
+    return run(target, (name, command))[1][0]
+
+
+def receipt(movement_id: str, sku: str, quantity: int) -> Movement:
+    """Goods came in."""
+    return Movement("erp", movement_id, 0, sku, MovementType.RECEIPT, quantity)
+
+
+def hold(request_id: str, sku: str, quantity: int, *, at: str = "dc", ttl_ns: int = TTL_NS) -> Reserve:
+    """Ask to hold units."""
+    return Reserve(request_id, reservation_id(at, request_id), ((sku, quantity),), ttl_ns)
+
+
+def stock_of(target: Executes, sku: str, *, at: str = "dc") -> StockView:
+    """Every component of one SKU."""
+    row: StockView = do(target, at, GetStock((sku,))).rows[0]
+    return row
+
+
+def bytes_of(host: LedgerHost, name: str) -> bytes:
+    """The state of one ledger, as its snapshot would be."""
+    return host.hosted[name].machine.snapshot()
+
+
+def ledger_of(host: LedgerHost, name: str) -> StockLedger:
+    """One ledger of a host."""
+    machine = host.hosted[name].machine
+    assert isinstance(machine, StockLedger)
+    return machine

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from allocator.core import codec
+from allocator.core.commands import Commit, GetReservation, GetStock
+from allocator.core.errors import BrokenInvariantError
+from allocator.core.ids import reservation_id
+from allocator.core.limits import LedgerLimits
+from allocator.core.results import Reason, ReserveStatus, State, TransitionStatus
+from allocator.journal import Entry, Journal, JournalSettings, Snapshot, Write
+from allocator.runtime.host import TICK_MAX_S
+from allocator.runtime.hosted import Hosted, Status
+from tests.unit.runtime.hosts import (
+    NOW_NS,
+    UNIT,
+    Clock,
+    Deaths,
+    bytes_of,
+    do,
+    hold,
+    host_of,
+    ledger_of,
+    receipt,
+    run,
+    stock_of,
+    writer,
+)
+
+S = 1_000_000_000
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """The journal of one unit on disk."""
+    with writer(tmp_path) as journal:
+        yield journal
+
+
+def test_a_hold_expires_on_time_and_not_before(journal: Journal) -> None:
+    """The tick says when it wants to be called again; at the very moment the hold ends it is gone, durably."""
+    clock = Clock()
+    host = host_of(journal, "dc", clock=clock)
+    do(host, "dc", receipt("m1", "fig", 5))
+    do(host, "dc", hold("r1", "fig", 3, ttl_ns=S // 2 + S))
+    assert host.tick() == TICK_MAX_S
+    clock.forward(1)
+    assert host.tick() == 0.5
+    clock.now_ns += S // 2 - 1
+    host.tick()
+    assert stock_of(host, "fig").held == 3
+    sequence = host.sequence
+    clock.now_ns += 1
+    host.tick()
+    assert host.sequence == sequence + 1
+    assert stock_of(host, "fig").held == 0
+    expired = [codec.unpack_batch(entry.payload) for entry in journal.open("location/dc").tail][-1]
+    assert [type(event).__name__ for event, _, _ in expired] == ["Expired"]
+
+
+def test_a_hold_that_ran_out_never_commits_even_before_the_next_tick(journal: Journal) -> None:
+    """Every batch begins with what is due."""
+    clock = Clock()
+    host = host_of(journal, "dc", clock=clock)
+    do(host, "dc", receipt("m1", "fig", 5))
+    do(host, "dc", hold("r1", "fig", 3, ttl_ns=S))
+    clock.forward(1)
+    assert do(host, "dc", Commit("c1", reservation_id("dc", "r1"))).status == TransitionStatus.EXPIRED
+
+
+def test_holds_that_ran_out_while_the_host_was_down_expire_at_its_first_tick(journal: Journal) -> None:
+    """Time goes on without us."""
+    host = host_of(journal, "dc")
+    do(host, "dc", receipt("m1", "fig", 5))
+    do(host, "dc", hold("r1", "fig", 3, ttl_ns=S))
+    later = Clock()
+    later.forward(3600)
+    host = host_of(journal, "dc", clock=later)
+    assert host.tick() == TICK_MAX_S
+    view = do(host, "dc", GetReservation(reservation_id("dc", "r1"))).rows[0]
+    assert (view.state, view.updated_ns) == (State.EXPIRED, NOW_NS + 3600 * S)
+
+
+def test_a_tick_that_breaks_a_ledger_ends_the_host(journal: Journal) -> None:
+    """Without expiry, holds would stay for ever in silence: better a restart."""
+
+    def clock() -> int:
+        if broken:
+            raise OSError("no clock")
+        return NOW_NS
+
+    broken: list[bool] = []
+    deaths = Deaths()
+    host = host_of(journal, "dc", clock=clock, die=deaths)
+    broken.append(True)
+    with pytest.raises(OSError, match="no clock"):
+        host.tick()
+    assert deaths == ["OSError: no clock"]
+
+
+def test_a_location_that_is_not_up_is_refused_and_the_others_answer(journal: Journal) -> None:
+    """Each ledger has its own fate, also within one batch."""
+    host = host_of(journal, "dc", "shop")
+    host.add(Hosted("new", LedgerLimits()))
+    host.hosted["shop"].stop(BrokenInvariantError("the journal is torn; see allocator journal verify"))
+    do(host, "dc", receipt("m1", "fig", 5))
+    progress, (held, stopped, recovering, stranger) = run(
+        host,
+        ("dc", hold("r1", "fig", 1)),
+        ("shop", GetStock(("fig",))),
+        ("new", GetStock(("fig",))),
+        ("elsewhere", GetStock(("fig",))),
+    )
+    assert held.status == ReserveStatus.HELD
+    assert (stopped.reason, stopped.detail) == (
+        Reason.JOURNAL_DAMAGED,
+        "the journal is torn; see allocator journal verify",
+    )
+    assert recovering == (Reason.RECOVERING, "location", "location 'new' is recovering")
+    assert (stranger.reason, stranger.field) == (Reason.RECOVERING, "location")
+    assert {name: version for name, (version, _) in progress.items()} == {"dc": 2, "shop": 0, "new": 0, "elsewhere": 0}
+
+
+def test_a_snapshot_under_load_and_the_tail_after_it_recover_the_same_bytes(tmp_path: Path) -> None:
+    """Snapshots are taken between batches; with the entries after them they give exactly the live ledger."""
+    with writer(tmp_path) as journal, ThreadPoolExecutor(4) as threads:
+        host = host_of(journal, "dc", "shop", snapshot_bytes=1)
+        do(host, "dc", receipt("m1", "fig", 10_000))
+        stop = threading.Event()
+        load = [threads.submit(reserve_until, stop, host.execute, n) for n in range(3)]
+        for _ in range(15):
+            host.snapshot_due()
+        stop.set()
+        made = sum(future.result() for future in load)
+        assert made > 0
+        assert journal.cut("location/dc") == 0  # each snapshot has already cut what is behind it
+    with writer(tmp_path) as journal:
+        recovered = host_of(journal, "dc", "shop")
+        assert stock_of(recovered, "fig").held == made
+        assert bytes_of(recovered, "dc") == bytes_of(host, "dc")
+        assert journal.open("location/dc").snapshot is not None
+
+
+class _Target:
+    def __init__(self, execute: object) -> None:
+        self.execute = execute
+
+
+def reserve_until(stop: threading.Event, execute: object, caller: int) -> int:
+    """Hold a unit again and again; how many."""
+    count = 0
+    while not stop.is_set() and count < 2_000:
+        result = do(_Target(execute), "dc", hold(f"c{caller}-{count}", "fig", 1))  # type: ignore[arg-type]
+        assert result.status == ReserveStatus.HELD
+        count += 1
+    return count
+
+
+def test_snapshots_are_made_when_the_tail_has_grown_beyond_its_bound(journal: Journal) -> None:
+    """Neither a short tail nor one shorter than the last snapshot makes one."""
+    host = host_of(journal, "dc", snapshot_bytes=2_000)
+    item = host.hosted["dc"]
+    do(host, "dc", receipt("m1", "fig", 5))
+    host.snapshot_due()
+    assert item.snapshot_bytes == 0
+    for n in range(40):
+        do(host, "dc", receipt(f"n{n}", f"sku-{n}", 5))
+    host.snapshot_due()
+    first = item.snapshot_bytes
+    assert first > 0
+    assert item.tail_bytes == 0
+    host.snapshot_due()
+    assert item.snapshot_bytes == first
+
+
+def test_stopping_snapshots_whatever_has_a_tail(journal: Journal) -> None:
+    """The next start reads a snapshot and no tail; a ledger without news keeps the one it has."""
+    host = host_of(journal, "dc", "idle")
+    do(host, "dc", receipt("m1", "fig", 5))
+    host.snapshot_all()
+    opened = journal.open("location/dc")
+    assert opened.snapshot == Snapshot(1, bytes_of(host, "dc"))
+    assert opened.tail == []
+    assert journal.open("location/idle").snapshot is None
+
+
+def test_a_second_host_of_the_same_ledger_fences_the_first(journal: Journal) -> None:
+    """There is one writer: the one who opened last. The older one dies at its next append."""
+    deaths = Deaths()
+    old = host_of(journal, "dc", die=deaths)
+    do(old, "dc", receipt("m1", "fig", 5))
+    new = host_of(journal, "dc")
+    with pytest.raises(Exception, match="newer writer"):
+        do(old, "dc", hold("r1", "fig", 5))
+    assert deaths[0].startswith("Fenced")
+    assert do(new, "dc", hold("r2", "fig", 5)).status == ReserveStatus.HELD
+
+
+def test_an_entry_that_cannot_be_replayed_names_its_version(journal: Journal, tmp_path: Path) -> None:
+    """Sound bytes that this build does not understand stop the location with an error of ours, nothing else."""
+    epoch = journal.open("location/dc").epoch
+    journal.append([Write("location/dc", epoch, Entry(1, codec.pack([((99, "future"), "", "")])))])
+    item = Hosted("dc", LedgerLimits())
+    with pytest.raises(BrokenInvariantError, match=r"location/dc.*entry 1 cannot be replayed.*KeyError"):
+        item.recover(journal)
+    assert item.status is Status.RECOVERING
+
+
+def test_a_snapshot_that_cannot_be_read_names_its_version(journal: Journal) -> None:
+    """The same for snapshots."""
+    epoch = journal.open("location/dc").epoch
+    journal.append([Write("location/dc", epoch, Entry(1, b""))])
+    journal.save_snapshot("location/dc", epoch, Snapshot(1, b"nonsense"))
+    with pytest.raises(BrokenInvariantError, match=r"location/dc.*snapshot 1 cannot be restored"):
+        Hosted("dc", LedgerLimits()).recover(journal)
+
+
+def test_a_host_keeps_the_limits_that_its_snapshot_was_made_under(journal: Journal) -> None:
+    """A replay forgets exactly what the live ledger forgot, whatever the settings say today."""
+    host = host_of(journal, "dc", limits=LedgerLimits(requests_max=2))
+    do(host, "dc", receipt("m1", "fig", 50))
+    for n in range(4):
+        do(host, "dc", hold(f"r{n}", "fig", 1))
+    host.snapshot_all()
+    recovered = host_of(journal, "dc", limits=LedgerLimits(requests_max=3))
+    assert bytes_of(recovered, "dc") == bytes_of(host, "dc")
+    assert len(ledger_of(recovered, "dc").requests.by_id) == 2
+
+
+def test_the_journal_settings_of_a_unit_name_one_file(tmp_path: Path) -> None:
+    """A unit is a file, so that an actor's group commit is one fsync."""
+    with JournalSettings(str(tmp_path / "journal")).store().writer(UNIT) as journal:
+        host_of(journal, "dc", "shop")
+    assert [path.name for path in (tmp_path / "journal" / "units").glob("*.sqlite")] == [f"{UNIT}.sqlite"]
