@@ -33,6 +33,9 @@ CALL_TIMEOUT_S: Final = 60.0
 ATTEMPT_TIMEOUT_S: Final = 5.0
 RETRIES_MAX: Final = 200
 
+Cue = tuple[int, Callable[[], None]]
+"""How many orders are played, and what happens then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cast:
@@ -169,14 +172,14 @@ class Play:
             repeats=len(self._again().facts),
         )
 
-    def _make_cues(self) -> list[tuple[int, Callable[[], None]]]:
+    def _make_cues(self) -> list[Cue]:
         """What happens once so many orders are played, in that order."""
         orders, batches = len(self._scene.plan.orders), self._scene.stocking.batches
-        cues = [(orders * n // len(batches), partial(self._bring_in, files)) for n, files in enumerate(batches)]
-        cues += [
-            (int(orders * RECEIPTS_AT), partial(self._bring_in, self._scene.stocking.receipts)),
+        cues: list[Cue] = [
+            (int(orders * RECEIPTS_AT), lambda: self._bring_in(self._scene.stocking.receipts)),
             (int(orders * KILL_AT), self._kill.set),
             (int(orders * AGAIN_AT), lambda: self._folder.drop(self._again())),
+            *((orders * n // len(batches), partial(self._bring_in, files)) for n, files in enumerate(batches)),
         ]
         return sorted(cues, key=lambda cue: cue[0])
 

@@ -27,9 +27,12 @@ REPLENISHED_SHARE: Final = 0.20
 REPLENISHMENT: Final = 0.35
 DC_SHARES: Final = (0.60, 0.40)
 """How the supply is split over the distribution centres."""
-STORE_SHARE: Final = 0.25
+STORE_SHARE: Final = 0.40
 """What stores have on top of the distribution centres, of SKUs that are not short."""
+RANGE: Final = 800
+"""SKUs in greatest demand: every store has them."""
 STORES_PER_SKU: Final = 3
+"""Stores that have any other SKU."""
 QUOTA_SKUS: Final = 20
 """The SKUs in greatest demand have a quota for the marketplace at the first distribution centre."""
 QUOTA_SHARE: Final = 0.10
@@ -85,11 +88,10 @@ def make_stock(book: OrderBook, plan: Plan, sites: Sites, seed: int = SEED) -> S
     )
 
 
-def _supply(
-    wanted: Mapping[str, int], sites: Sites, seed: int
-) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
+def _supply(wanted: Counter[str], sites: Sites, seed: int) -> tuple[Counter[tuple[str, str]], Counter[tuple[str, str]]]:
     """Units by location and SKU: what is there at the opening, and what comes in midway."""
     opening, receipts = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    everywhere = {sku for sku, _ in wanted.most_common(RANGE)}
     for sku, units in wanted.items():
         chance = Random(f"{seed}/stock/{sku}")
         short = chance.random() < SHORT_SHARE
@@ -101,8 +103,9 @@ def _supply(
             opening[dc, sku] += part - later
             receipts[dc, sku] += later
         if not short:
-            for store in chance.sample(sites.stores, STORES_PER_SKU):
-                opening[store, sku] += int(supply * STORE_SHARE / STORES_PER_SKU)
+            stores = sites.stores if sku in everywhere else chance.sample(sites.stores, STORES_PER_SKU)
+            for store in stores:
+                opening[store, sku] += int(supply * STORE_SHARE / len(stores))
     return +opening, +receipts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,9 +34,17 @@ def audit(
     tries: Annotated[
         int, typer.Option("--tries", min=1, help="How often a location that changes meanwhile is read.")
     ] = 20,
-    settings: p.SettingsFile = None,
-    data: p.DataDir = None,
-    journal: p.JournalUrl = None,
+    settings: Annotated[
+        Path | None,
+        # Unlike that of the other commands it does not come from the environment: it chooses what is audited.
+        typer.Option("--settings", metavar="FILE", help="Audit the journal of the service with these settings."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Audit the journal in this data folder.")
+    ] = None,
+    journal: Annotated[
+        str | None, typer.Option("--journal", metavar="URL", help="Audit this journal: a folder or postgresql://...")
+    ] = None,
     as_json: p.Json = False,
 ) -> None:
     """Check that the counters of every location agree with its reservations.
@@ -70,9 +79,7 @@ def _online(context: typer.Context, chosen: list[str] | None, tries: int) -> lis
         return [audit_location(client, location, tries) for location in bar.track(locations, description="Auditing")]
 
 
-def _offline(
-    settings: p.SettingsFile, data: p.DataDir, journal: p.JournalUrl, chosen: list[str] | None
-) -> list[Finding]:
+def _offline(settings: Path | None, data: Path | None, journal: str | None, chosen: list[str] | None) -> list[Finding]:
     from allocator.cli.audit_offline import audit_shard
     from allocator.cli.journals import archive, location_shards, shard_of
 

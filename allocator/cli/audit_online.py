@@ -63,7 +63,9 @@ def compare(picture: Picture) -> Finding:
         missing = stock.held + stock.committed - stock.on_hand + sum(stock.unsellable.values())
         if missing > 0:
             shortages.append(f"{stock.sku}: {missing} promised and not there")
-    drift += [f"{sku}: {units} reserved of a SKU that is not stocked" for sku, units in (held + committed).items()]
+    drift += [
+        f"{sku}: {units} units reserved of a SKU that is not stocked" for sku, units in (held + committed).items()
+    ]
     return Finding(
         picture.location,
         max(picture.versions, default=0),

@@ -11,6 +11,8 @@ from allocator.cli import parameters as p
 from allocator.cli.output import emit, numbers, progress, say, show_table, warn, words
 from allocator.cli.session import session_of
 
+KEPT_SUFFIX = ".rejects.jsonl"
+"""How the name of a file of rejected lines ends, for its format to be known by it."""
 REASONS_SHOWN = 5
 """Rejected lines that are printed when nobody keeps them in a file."""
 
@@ -19,7 +21,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         rich_help_panel="Stock",
-        epilog="Example: allocator load opening-stock.csv --rejects rejects.jsonl",
+        epilog="Example: allocator load opening-stock.csv --rejects opening.rejects.jsonl",
     )(load)
 
 
@@ -74,7 +76,8 @@ def _say_rejected(kept_in: Path | None, reasons: list[str], rejected: int) -> No
     if not rejected:
         return
     if kept_in is not None:
-        say(f"{rejected:,} lines were rejected: {kept_in} has them with the reasons; load it again once they pass.")
+        again = f"allocator load {kept_in}" + ("" if kept_in.name.endswith(KEPT_SUFFIX) else " --format rejects")
+        say(f"{rejected:,} lines were rejected: {kept_in} has them with the reasons. Once they pass: {again}")
         return
     for reason in reasons[:REASONS_SHOWN]:
         warn(reason)

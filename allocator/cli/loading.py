@@ -153,7 +153,7 @@ class Loader:
 
     def _row(self, plan: Plan, line: Line, outcome: Outcome | None) -> RejectRow:
         reason = str(line.outcome) if outcome is None else outcome.reason
-        self.reasons.append(reason if outcome is None else f"line {line.number}: {reason}")
+        self.reasons.append(f"{plan.path.name}, {reason if outcome is None else f'line {line.number}: {reason}'}")
         unknown = outcome is not None and outcome.unknown_location
         refused = RejectClass.UNKNOWN_LOCATION if unknown else RejectClass.REFUSED
         return RejectRow.of(

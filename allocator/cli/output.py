@@ -116,9 +116,10 @@ def console(*, err: bool = False) -> Console:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A progress bar on stderr, so that stdout stays for results; gone when it is done."""
+    """A progress bar on a terminal's stderr, so that stdout stays for results; gone when it is done."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console(err=True), transient=True) as bar:
+    screen = console(err=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         yield bar

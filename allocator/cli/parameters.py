@@ -25,8 +25,8 @@ RequestId = Annotated[
     str | None,
     typer.Option(
         "--request-id",
-        help="Id of this request, up to 36 characters: the same again gets the first answer and acts once. "
-        "[default: a new one]",
+        help="Id of this request, up to 36 characters: the same again gets the first answer and acts once; "
+        "default: a new one.",
     ),
 ]
 Channel = Annotated[str, typer.Option("--channel", help="Sales channel, whose own quotas then count.")]
@@ -79,9 +79,7 @@ def span_s(text: str) -> float:
 
 Ttl = Annotated[
     float | None,
-    typer.Option(
-        "--ttl", parser=span_s, metavar="TIME", help="How long to hold, such as 15m; up to 4h; default: 15m."
-    ),
+    typer.Option("--ttl", parser=span_s, metavar="TIME", help="How long to hold, such as 15m; up to 4h; default: 15m."),
 ]
 
 

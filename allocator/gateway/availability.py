@@ -71,7 +71,9 @@ class AvailabilityServicer(AvailabilityServiceServicer):
 
     @stream
     async def WatchAvailability(
-        self, request: WatchAvailabilityRequest, call: Call  # noqa: ARG002  # the shape of a handler
+        self,
+        request: WatchAvailabilityRequest,
+        call: Call,  # noqa: ARG002  # the shape of a handler
     ) -> AsyncIterator[WatchAvailabilityResponse]:
         """Stream changes until the caller has enough."""
         skus = t.to_skus(request, repeats=True)
@@ -108,9 +110,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
                 response.error.CopyFrom(self.calls.told_inside(call, error))
             yield response
 
-    async def _check(
-        self, request: CheckAvailabilityRequest, response: CheckAvailabilityResponse, call: Call
-    ) -> None:
+    async def _check(self, request: CheckAvailabilityRequest, response: CheckAvailabilityResponse, call: Call) -> None:
         lines = t.to_lines(request)
         scope = self._scopes.find(request.locations, request.location_group)
         if request.min_versions:

@@ -11,6 +11,7 @@ import asyncio
 import re
 import time
 from contextlib import aclosing, asynccontextmanager
+from copy import copy
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 from uuid import uuid4
@@ -75,6 +76,12 @@ class Call:
         self.request_id = request_id or uuid4().hex
         return self.request_id
 
+    def part(self) -> Call:
+        """One of several writes in this call: it has a request id of its own."""
+        part = copy(self)
+        part.request_id = ""
+        return part
+
     def time_left_s(self) -> float | None:
         """Seconds until the caller's deadline; None when there is none."""
         return self._context.time_remaining()
@@ -127,7 +134,7 @@ class Calls:
         """What the caller is told about `error`; a defect is logged with its traceback and told without."""
         told = from_exception(error, call.request_id)
         if told is None:
-            log.exception("defect", method=call.method, correlation_id=call.correlation_id, exc_info=error)
+            log.error("defect", method=call.method, correlation_id=call.correlation_id, exc_info=error)
             told = internal(call.correlation_id)
         return told
 

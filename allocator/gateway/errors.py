@@ -85,7 +85,7 @@ class ApiError(AllocatorError):
         code: gRPC code, the one of the reason unless another is given.
     """
 
-    def __init__(  # noqa: PLR0917  # exceptions pickle by position
+    def __init__(
         self,
         reason: str,
         message: str,

@@ -125,9 +125,7 @@ class InventoryServicer(InventoryServiceServicer):
             raise from_rejected(result, location, skus)
         return result, version
 
-    async def _record(
-        self, request: RecordMovementsRequest, response: RecordMovementsResponse, call: Call
-    ) -> None:
+    async def _record(self, request: RecordMovementsRequest, response: RecordMovementsResponse, call: Call) -> None:
         """Record one batch, all locations side by side and each in order, and write what became of it."""
         count = len(request.movements)
         if count > MOVEMENTS_MAX:

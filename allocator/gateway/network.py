@@ -77,7 +77,7 @@ class NetworkServicer(NetworkServiceServicer):
         faults.check()
         result = await self._change(command, call, location=location)
         await self._host(location)
-        await self._configure(location, Configure(request_id, accepting=command.location.open), call)
+        await self._ask(location, Configure(request_id, accepting=command.location.open), call)
         response = CreateLocationResponse(repeated_request=result.repeated)
         self._fill(response.location, location)
         return response
@@ -113,10 +113,11 @@ class NetworkServicer(NetworkServiceServicer):
         fields = tl.fields_to_change(request.location, mask, tl.LOCATION_FIELDS, tl.IMMUTABLE_FIELDS, faults)
         values, names = tl.to_update(location, request.location, fields, faults)
         faults.check()
-        self._keep_actor_group(location, request.location)
+        if mask is None:
+            self._keep_actor_group(location, request.location)
         result = await self._change(UpdateLocation(request_id, values, names), call, location=location)
         if "open" in names and self._is(location, open_=values.open):
-            await self._configure(location, Configure(request_id, accepting=values.open), call)
+            await self._ask(location, Configure(request_id, accepting=values.open), call)
         response = UpdateLocationResponse(repeated_request=result.repeated)
         self._fill(response.location, location)
         return response
@@ -134,16 +135,14 @@ class NetworkServicer(NetworkServiceServicer):
         return DeleteLocationResponse(repeated_request=result.repeated)
 
     @unary
-    async def CreateLocationGroup(
-        self, request: CreateLocationGroupRequest, call: Call
-    ) -> CreateLocationGroupResponse:
+    async def CreateLocationGroup(self, request: CreateLocationGroupRequest, call: Call) -> CreateLocationGroupResponse:
         """Create a group."""
         faults = Faults()
         group = faults.id("location_group_id", request.location_group_id)
         request_id = faults.request_id(call.named(request.request_id))
         if not request.HasField("location_group"):
             faults.add("location_group", "it must be set")
-        values = t.to_group(group, request.location_group, faults)
+        values = t.to_group(group, request.location_group, t.GROUP_FIELDS, faults)
         faults.check()
         command = CreateGroup(request_id, values)
         result = await self._change(command, call, group=group, members=values.locations)
@@ -163,7 +162,9 @@ class NetworkServicer(NetworkServiceServicer):
 
     @unary
     async def ListLocationGroups(
-        self, request: ListLocationGroupsRequest, call: Call  # noqa: ARG002
+        self,
+        request: ListLocationGroupsRequest,
+        call: Call,  # noqa: ARG002
     ) -> ListLocationGroupsResponse:
         """Read a page of groups."""
         names, token = _page(self._network.groups, request, "groups")
@@ -173,9 +174,7 @@ class NetworkServicer(NetworkServiceServicer):
         return response
 
     @unary
-    async def UpdateLocationGroup(
-        self, request: UpdateLocationGroupRequest, call: Call
-    ) -> UpdateLocationGroupResponse:
+    async def UpdateLocationGroup(self, request: UpdateLocationGroupRequest, call: Call) -> UpdateLocationGroupResponse:
         """Change the fields of a group."""
         faults = Faults()
         if not request.HasField("location_group"):
@@ -184,7 +183,7 @@ class NetworkServicer(NetworkServiceServicer):
         request_id = faults.request_id(call.named(request.request_id))
         mask = request.update_mask if request.HasField("update_mask") else None
         fields = tl.fields_to_change(request.location_group, mask, t.GROUP_FIELDS, ("name",), faults)
-        values = t.to_group(group, request.location_group, faults)
+        values = t.to_group(group, request.location_group, fields, faults)
         faults.check()
         command = UpdateGroup(request_id, values, tuple(fields))
         result = await self._change(command, call, group=group, members=values.locations)
@@ -193,9 +192,7 @@ class NetworkServicer(NetworkServiceServicer):
         return response
 
     @unary
-    async def DeleteLocationGroup(
-        self, request: DeleteLocationGroupRequest, call: Call
-    ) -> DeleteLocationGroupResponse:
+    async def DeleteLocationGroup(self, request: DeleteLocationGroupRequest, call: Call) -> DeleteLocationGroupResponse:
         """Delete a group."""
         faults = Faults()
         group = faults.name("name", request.name, GROUPS)
@@ -214,7 +211,7 @@ class NetworkServicer(NetworkServiceServicer):
         faults.check()
         if location not in self._network.locations:
             raise location_unknown(location)
-        result, version = await self._configure(location, command, call)
+        result, version = await self._ask(location, command, call)
         response = SetCapacityResponse(repeated_request=result.repeated)
         response.versions.add(location=location_name(location), version=version)
         return response
@@ -227,8 +224,8 @@ class NetworkServicer(NetworkServiceServicer):
         done: NetworkDone = result
         return done
 
-    async def _configure(self, location: str, command: Configure, call: Call) -> tuple[Any, int]:
-        """Have the location's own ledger take a setting over; request ids are remembered there separately."""
+    async def _ask(self, location: str, command: Configure | Summarise, call: Call) -> tuple[Any, int]:
+        """Ask the location's own ledger; it remembers request ids apart from those of the network's."""
         result, version = await self._router.submit(location, command, call.trail)
         if isinstance(result, Rejected):
             raise from_rejected(result, location)
@@ -244,7 +241,7 @@ class NetworkServicer(NetworkServiceServicer):
     async def _check_unused(self, location: str, call: Call) -> None:
         """Refuse to delete a location that is open, has stock or has open reservations."""
         left = ["it is open (close it first, so that nothing new comes)"] if self._is(location, open_=True) else []
-        summary, _ = await self._configure(location, Summarise(), call)
+        summary, _ = await self._ask(location, Summarise(), call)
         if summary.stocked:
             left.append(f"{summary.stocked} SKUs have units on hand")
         if summary.live:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allocator.core.commands import GetReservation, ListReservations, Reserve, merge_lines
+from allocator.core import commands as c
 from allocator.core.limits import LINES_MAX
 from allocator.core.results import Reason, Rejected
 from allocator.gateway import pages
@@ -41,11 +41,9 @@ from allocator.v1.reservation_pb2_grpc import ReservationServiceServicer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from allocator.core.commands import Transition
-    from allocator.core.results import ReservationPage
-    from allocator.gateway.errors import ApiError
-    from allocator.runtime.batcher import Answer
+    from allocator.core.results import ReservationPage, ReserveResult
     from allocator.runtime.router import Router
+    from allocator.v1.reservation_pb2 import BatchReserveResult
 
 _STATES = tuple(ReservationState.values())
 
@@ -60,28 +58,17 @@ class ReservationServicer(ReservationServiceServicer):
     @unary
     async def Reserve(self, request: ReserveRequest, call: Call) -> ReserveResponse:
         """Hold lines at one location."""
-        location, command = t.to_reserve(request, call.named(request.request_id))
-        answer = await self._router.submit(location, command, call.trail)
-        return self._reserved(ReserveResponse(), location, command, answer)
+        response = ReserveResponse()
+        await self._reserve(request, response, call)
+        return response
 
     @unary
     async def BatchReserve(self, request: BatchReserveRequest, call: Call) -> BatchReserveResponse:
         """Hold for many independent orders, each with its own outcome."""
         _check_batch(request)
-        started = [self._start(reserve, call) for reserve in request.reserves]
-        futures = [future for _, _, future in started]
-        outcomes = await asyncio.gather(*futures, return_exceptions=True)
         response = BatchReserveResponse()
-        for (location, command, _), outcome in zip(started, outcomes, strict=True):
-            result = response.results.add()
-            call.request_id = command.request_id if command is not None else ""
-            try:
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                assert command is not None
-                self._reserved(result.reserve, location, command, outcome)
-            except Exception as error:  # noqa: BLE001  # one's error does not touch the others
-                result.error.CopyFrom(self.calls.told_inside(call, error))
+        parts = [(reserve, response.results.add(), call.part()) for reserve in request.reserves]
+        await asyncio.gather(*(self._reserve_part(*part) for part in parts))
         return response
 
     @unary
@@ -103,9 +90,7 @@ class ReservationServicer(ReservationServiceServicer):
         return response
 
     @unary
-    async def ReleaseReservation(
-        self, request: ReleaseReservationRequest, call: Call
-    ) -> ReleaseReservationResponse:
+    async def ReleaseReservation(self, request: ReleaseReservationRequest, call: Call) -> ReleaseReservationResponse:
         """Units are given back."""
         target = t.to_target(request)
         command = t.to_release(request, target, call.named(request.request_id), self._home(target))
@@ -131,7 +116,7 @@ class ReservationServicer(ReservationServiceServicer):
         home = self._router.network.home_of(reservation)
         if home is None:
             raise reservation_unknown(reservation)
-        result, version = await self._router.submit(home, GetReservation(reservation), call.trail)
+        result, version = await self._router.submit(home, c.GetReservation(reservation), call.trail)
         if isinstance(result, Rejected):
             raise from_rejected(result, home, reservation=reservation)
         response = GetReservationResponse()
@@ -156,7 +141,7 @@ class ReservationServicer(ReservationServiceServicer):
             if room == 0 or n == LOCATIONS_PER_PAGE_MAX:
                 response.next_page_token = pages.make_token((location, 0), *filters)
                 break
-            query = ListReservations(after if location == first else 0, room, request.state, request.order)
+            query = c.ListReservations(after if location == first else 0, room, request.state, request.order)
             page, version = await self._read(location, query, call)
             for view in page.rows:
                 t.fill_reservation(response.reservations.add(), location, view, version)
@@ -166,34 +151,27 @@ class ReservationServicer(ReservationServiceServicer):
                 break
         return response
 
-    def _start(
-        self, request: ReserveRequest, call: Call
-    ) -> tuple[str, Reserve | None, asyncio.Future[Answer]]:
-        """Submit one reserve of a batch; what is wrong with it becomes its outcome."""
-        try:
-            location, command = t.to_reserve(request, call.named(request.request_id))
-            future = self._router.submit_all([(location, command)], call.trail)[0]
-        except Exception as error:  # noqa: BLE001  # one's error does not touch the others
-            failed: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            failed.set_exception(error)
-            return "", None, failed
-        return location, command, future
-
-    def _reserved(
-        self, response: ReserveResponse, location: str, command: Reserve, answer: Answer
-    ) -> ReserveResponse:
-        """Write the answer to a reserve, or raise the error that it is."""
-        result, version = answer
+    async def _reserve(self, request: ReserveRequest, response: ReserveResponse, call: Call) -> None:
+        """Have the location's ledger decide on a reserve and write its answer."""
+        location, command = t.to_reserve(request, call.named(request.request_id))
+        result, version = await self._router.submit(location, command, call.trail)
         if isinstance(result, Rejected):
             if result.reason != Reason.SKU_UNKNOWN:
                 raise from_rejected(result, location)
             result = self._unstocked(location, command)
-        return t.fill_reserve(response, location, command, result, version)
+        t.fill_reserve(response, location, command, result, version)
 
-    def _unstocked(self, location: str, command: Reserve) -> Any:  # noqa: ANN401  # a ReserveResult
+    async def _reserve_part(self, request: ReserveRequest, result: BatchReserveResult, call: Call) -> None:
+        """One reserve of a batch; its error is its result and does not touch the others."""
+        try:
+            await self._reserve(request, result.reserve, call)
+        except Exception as error:  # noqa: BLE001  # whatever it was becomes a status
+            result.error.CopyFrom(self.calls.told_inside(call, error))
+
+    def _unstocked(self, location: str, command: c.Reserve) -> ReserveResult:
         """Answer for a SKU that was never stocked here: too little when others have it, unknown when nobody does."""
         model, network = self._router.model, self._router.network
-        lines = merge_lines(command.lines)
+        lines = c.merge_lines(command.lines)
         for sku, _ in lines:
             if sku not in model.rows:
                 raise sku_unknown(sku, location)
@@ -205,7 +183,7 @@ class ReservationServicer(ReservationServiceServicer):
         return self._router.network.home_of(target.reservation) or ""
 
     async def _transition(
-        self, target: t.Target, command: Transition, response: t.TransitionResponse, call: Call
+        self, target: t.Target, command: c.Transition, response: t.TransitionResponse, call: Call
     ) -> tuple[str, Any]:
         """Have the home decide and write its answer; returns the home and the result."""
         target.faults.check()
@@ -218,7 +196,7 @@ class ReservationServicer(ReservationServiceServicer):
         t.fill_transition(response, home, result, version)
         return home, result
 
-    async def _read(self, location: str, query: ListReservations, call: Call) -> tuple[ReservationPage, int]:
+    async def _read(self, location: str, query: c.ListReservations, call: Call) -> tuple[ReservationPage, int]:
         result, version = await self._router.submit(location, query, call.trail)
         if isinstance(result, Rejected):
             raise from_rejected(result, location)
@@ -239,6 +217,3 @@ def _check_batch(request: BatchReserveRequest) -> None:
     lines = sum(len(reserve.lines) for reserve in request.reserves)
     if lines > LINES_MAX:
         raise too_many("reserves.lines", lines, LINES_MAX)
-
-
-__all__ = ["ReservationServicer"]

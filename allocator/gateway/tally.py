@@ -27,8 +27,7 @@ class Tally:
             counts = self._calls[method] = [0, 0.0, 0.0]
         counts[0] += 1
         counts[1] += took_s
-        if took_s > counts[2]:
-            counts[2] = took_s
+        counts[2] = max(counts[2], took_s)
 
     def note_error(self, reason: str) -> bool:
         """Count an error; tells whether it may have a line of its own."""

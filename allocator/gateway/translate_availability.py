@@ -162,10 +162,7 @@ def fill_matrix(
 
 
 def _sound(lines: Lines) -> bool:
-    for sku, quantity in lines:
-        if not 0 < quantity <= QUANTITY_MAX or not is_id(sku):
-            return False
-    return True
+    return all(0 < quantity <= QUANTITY_MAX and is_id(sku) for sku, quantity in lines)
 
 
 def _check(request: CheckAvailabilityRequest, merged: Lines) -> None:

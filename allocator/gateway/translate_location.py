@@ -8,9 +8,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from google.type.date_pb2 import Date
-from google.type.latlng_pb2 import LatLng
-
 from allocator.core.ids import is_id
 from allocator.core.network.types import Kind, Location
 from allocator.gateway.errors import ApiError, too_many
@@ -93,20 +90,16 @@ def fill_location(message: WireLocation, location: Location) -> None:
     message.country_code = location.country_code
     message.city = location.city
     if location.position is not None:
-        latitude, longitude = location.position
-        message.position.CopyFrom(LatLng(latitude=latitude, longitude=longitude))
+        message.position.latitude, message.position.longitude = location.position
     message.time_zone = location.time_zone or _TIME_ZONE_DEFAULT
     for day, opens, closes in location.hours:
-        message.opening_hours.add(day=day, open_minute=opens, close_minute=closes)  # type: ignore[arg-type]  # 1 to 7
+        message.opening_hours.add(day=day, open_minute=opens, close_minute=closes)
     for when, closed, opens, closes, name in location.exceptions:
-        day_of = date.fromisoformat(when)
-        message.opening_exceptions.add(
-            date=Date(year=day_of.year, month=day_of.month, day=day_of.day),
-            closed=closed,
-            open_minute=opens,
-            close_minute=closes,
-            display_name=name,
+        exception = message.opening_exceptions.add(
+            closed=closed, open_minute=opens, close_minute=closes, display_name=name
         )
+        local = date.fromisoformat(when)
+        exception.date.year, exception.date.month, exception.date.day = local.year, local.month, local.day
     message.priority = location.priority
     message.labels.update(dict(location.labels))
     message.actor_group = location.actor_group

@@ -15,7 +15,7 @@ from allocator.gateway.limits import CAPACITY_OVERRIDES_MAX, LOCATIONS_PER_CALL_
 from allocator.gateway.names import group_name, location_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from allocator.v1.network_pb2 import Capacity as WireCapacity
     from allocator.v1.network_pb2 import LocationGroup, SetCapacityRequest
@@ -25,19 +25,19 @@ _MEASURES: Final = frozenset(measure.value for measure in Measure)
 _EPOCH_AS_READ_NS: Final = 1
 
 
-def to_group(group: str, message: LocationGroup, faults: Faults) -> Group:
-    """A group, its members in the order of names.
+def to_group(group: str, message: LocationGroup, fields: Collection[str], faults: Faults) -> Group:
+    """A group with the named fields of `message`, its members in the order of names.
 
     Raises:
         ApiError: BATCH_TOO_LARGE.
     """
-    if len(message.locations) > LOCATIONS_PER_CALL_MAX:
-        raise too_many("location_group.locations", len(message.locations), LOCATIONS_PER_CALL_MAX)
-    members = [faults.name(f"location_group.locations[{n}]", name) for n, name in enumerate(message.locations)]
-    if len(set(members)) < len(members):
-        faults.add("location_group.locations", "a location is named twice")
-    display_name = faults.text("location_group.display_name", message.display_name, SOURCE_LENGTH_MAX)
-    return Group(group, display_name, tuple(sorted(members)))
+    values = Group(group)
+    if "display_name" in fields:
+        name = faults.text("location_group.display_name", message.display_name, SOURCE_LENGTH_MAX)
+        values = values._replace(display_name=name)
+    if "locations" in fields:
+        values = values._replace(locations=_members(message.locations, faults))
+    return values
 
 
 def fill_group(message: LocationGroup, group: Group) -> None:
@@ -85,6 +85,16 @@ def from_network_rejected(
             return location_unknown(location)
         case _:
             return from_rejected(rejected)
+
+
+def _members(names: Sequence[str], faults: Faults) -> tuple[str, ...]:
+    field = "location_group.locations"
+    if len(names) > LOCATIONS_PER_CALL_MAX:
+        raise too_many(field, len(names), LOCATIONS_PER_CALL_MAX)
+    members = [faults.name(f"{field}[{n}]", name) for n, name in enumerate(names)]
+    if len(set(members)) < len(members):
+        faults.add(field, "a location is named twice")
+    return tuple(sorted(members))
 
 
 def _capacity(message: WireCapacity, faults: Faults) -> Capacity:

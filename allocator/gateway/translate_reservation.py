@@ -26,7 +26,7 @@ from allocator.v1.reservation_pb2 import (
 from allocator.v1.reservation_pb2 import ReserveStatus as WireStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 
     LinesRequest = ReleaseReservationRequest | FulfilReservationRequest
     NamedRequest = CommitReservationRequest | ExtendReservationRequest | LinesRequest
-    TransitionResponse = CommitReservationResponse | ExtendReservationResponse | MovingResponse
     MovingResponse = ReleaseReservationResponse | FulfilReservationResponse
+    TransitionResponse = CommitReservationResponse | ExtendReservationResponse | MovingResponse
 
 _TTL_MIN_S: Final = TTL_MIN_NS // NS_PER_S
 _TTL_MAX_S: Final = TTL_MAX_NS // NS_PER_S
 _LOCATIONS_TOLD_MAX: Final = 16
 """Locations that LINES_SPAN_LOCATIONS names."""
-# Plain values: an attribute of an enum costs as much as the rest of a line here. Numbers of core and contract are equal.
+# Plain values: an attribute of an enum costs as much as the rest of a line here. Core and contract number alike.
 _HELD, _PARTIALLY = LineStatus.LINE_STATUS_HELD, LineStatus.LINE_STATUS_PARTIALLY_HELD
 _INSUFFICIENT, _NOT_HELD = LineStatus.LINE_STATUS_INSUFFICIENT_STOCK, LineStatus.LINE_STATUS_NOT_HELD
 _HELD_STATE = ReservationState.RESERVATION_STATE_HELD
@@ -244,10 +244,8 @@ def _sound_lines(lines: Lines) -> bool:
     for sku, quantity in lines:
         if not 0 < quantity <= QUANTITY_MAX or not is_id(sku):
             return False
-    if len(lines) < 2:  # noqa: PLR2004  # one line has nothing to be summed with
-        return bool(lines)
     merged = merge_lines(lines)
-    return merged is lines or all(quantity <= QUANTITY_MAX for _, quantity in merged)
+    return bool(lines) and (merged is lines or all(quantity <= QUANTITY_MAX for _, quantity in merged))
 
 
 def _check_reserve(request: ReserveRequest, lines: Lines, locations: int) -> None:
@@ -276,7 +274,7 @@ def _span(lines: Sequence[ReserveLine], locations: int) -> ApiError:
     return ApiError("LINES_SPAN_LOCATIONS", message, {"locations": ", ".join(names)}, (violation,))
 
 
-def _check_lines(lines: Sequence[ReserveLine] | Sequence[LineQuantity], faults: Faults, home: str = "") -> None:
+def _check_lines(lines: Iterable[ReserveLine | LineQuantity], faults: Faults, home: str = "") -> None:
     """Check each line, and the sum of those of the same SKU and location; a line without location is at `home`."""
     sums: dict[tuple[str, str], int] = {}
     for n, line in enumerate(lines):

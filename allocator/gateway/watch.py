@@ -84,24 +84,22 @@ class Watch:
         if changes:
             yield from _in_parts(changes, versions, snapshot=False)
 
-    def _picture(self, location: str) -> Iterator[tuple[str, str, int]]:
+    def _picture(self, location: str) -> list[tuple[str, str, int]]:
         available = self._available(location, range(len(self.wanted.skus)))
-        self._above.pop(location, None)
         self._crossed(location, available)
-        name = location_name(location)
-        return ((self.wanted.skus[n], name, units) for n, units in enumerate(available.tolist()) if units)
+        name, skus = location_name(location), self.wanted.skus
+        return [(skus[n], name, units) for n, units in enumerate(available.tolist()) if units]
 
-    def _changes(self, location: str, places: Sequence[int]) -> Iterator[tuple[str, str, int]]:
+    def _changes(self, location: str, places: Sequence[int]) -> list[tuple[str, str, int]]:
         available = self._available(location, places)
-        name = location_name(location)
-        pairs = zip(places, available.tolist(), strict=True)
+        told = np.ones(len(places), dtype=np.bool_)
         if self.wanted.threshold:
-            before = self._above[location]
-            now = available >= self.wanted.threshold
-            crossed = now != before[list(places)]
+            before, now = self._above[location], available >= self.wanted.threshold
+            told = now != before[list(places)]
             before[list(places)] = now
-            pairs = iter([pair for pair, is_news in zip(pairs, crossed.tolist(), strict=True) if is_news])
-        return ((self.wanted.skus[n], name, units) for n, units in pairs)
+        name, skus = location_name(location), self.wanted.skus
+        cells = zip(places, available.tolist(), told.tolist(), strict=True)
+        return [(skus[n], name, units) for n, units, is_news in cells if is_news]
 
     def _available(self, location: str, places: Sequence[int]) -> NDArray[np.int64]:
         """Units by place in the list of SKUs; 0 for a SKU that nobody stocks yet."""

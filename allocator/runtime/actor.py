@@ -128,7 +128,7 @@ class LocationActor:
             journal,
             [Hosted(name, self._config.limits) for name in self._config.names],
             time.time_ns,
-            _die,
+            self._die,
             self._config.snapshot_bytes,
         )
         self._host = host
@@ -190,6 +190,11 @@ class LocationActor:
             except AllocatorError as error:  # the log still has everything; the next round tries again
                 log.warning("snapshot failed", unit=self._config.unit, error=str(error))
 
+    def _die(self, reason: str) -> None:
+        """End this process at once: what it has in memory is not what the journal has. Ray starts it anew."""
+        log.critical("journal failed, actor ends itself", unit=self._config.unit, error=reason)
+        os._exit(FATAL_EXIT)
+
     def _news(
         self, host: LedgerHost, item: Hosted, version: int | None, *, same: bool
     ) -> tuple[str, int, list[Any]] | None:
@@ -223,9 +228,3 @@ def _backoff() -> Iterator[float]:
     while True:
         yield wait_s
         wait_s = min(2 * wait_s, RETRY_MAX_S)
-
-
-def _die(reason: str) -> None:
-    """End this process at once: what it has in memory is not what the journal has. Ray starts it anew."""
-    log.critical("journal failed, actor ends itself", error=reason)
-    os._exit(FATAL_EXIT)

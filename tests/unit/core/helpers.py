@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from allocator.core.commands import Capacity as Capacity
 from allocator.core.commands import (
     Command,
     Commit,
@@ -22,7 +23,6 @@ from allocator.core.commands import (
     SetCount,
     SetStockPolicy,
 )
-from allocator.core.commands import Capacity as Capacity
 from allocator.core.commands import Configure as Configure
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S, LedgerLimits

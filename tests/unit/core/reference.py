@@ -441,8 +441,7 @@ class ReferenceLedger:
     def _seen(self, movement: Movement) -> bool:
         if movement.sequence == 0:
             return any(
-                (seen.source, seen.movement_id) == (movement.source, movement.movement_id)
-                for seen in self.movement_ids
+                (seen.source, seen.movement_id) == (movement.source, movement.movement_id) for seen in self.movement_ids
             )
         window = sorted(self.sequences.get(movement.source, ()))[-SEQUENCES_REMEMBERED:]
         too_old = len(window) == SEQUENCES_REMEMBERED and movement.sequence < window[0]
@@ -593,11 +592,7 @@ class ReferenceLedger:
         return self._page([r for r in known if r.serial > query.after], query)
 
     def _page(self, after: list[Reservation], query: ListReservations) -> ReservationPage:
-        rows = [
-            r.view()
-            for r in after
-            if query.state in (0, r.state) and query.order in ("", r.command.order)
-        ]
+        rows = [r.view() for r in after if query.state in (0, r.state) and query.order in ("", r.command.order)]
         more = len(rows) > query.limit
         page = tuple(rows[: query.limit])
         return ReservationPage(page, page[-1].serial if more else 0, self.version)

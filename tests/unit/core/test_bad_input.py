@@ -6,9 +6,25 @@ from typing import Any
 
 import pytest
 
-from allocator.core.commands import Capacity, Configure, GetReservation, GetStock, MovementType, PolicyLine, SetStockPolicy
+from allocator.core.commands import (
+    Capacity,
+    Configure,
+    GetReservation,
+    GetStock,
+    MovementType,
+    PolicyLine,
+    SetStockPolicy,
+)
 from allocator.core.ledger import StockLedger
-from allocator.core.limits import CLOCK_SKEW_MAX_NS, LINES_MAX, QUANTITY_MAX, QUOTAS_PER_SKU_MAX, TTL_MAX_NS, TTL_MIN_NS, LedgerLimits
+from allocator.core.limits import (
+    CLOCK_SKEW_MAX_NS,
+    LINES_MAX,
+    QUANTITY_MAX,
+    QUOTAS_PER_SKU_MAX,
+    TTL_MAX_NS,
+    TTL_MIN_NS,
+    LedgerLimits,
+)
 from allocator.core.results import MovementStatus, Reason, ReserveStatus
 from tests.unit.core.helpers import (
     HOUR,

@@ -138,6 +138,10 @@ def test_reservations_made_before_capacity_was_set_count() -> None:
     do(ledger, reserve("q1", apple=4))
     do(ledger, Configure("c1", capacity=picks(5)))
     assert do(ledger, reserve("q2", apple=2)).capacity_left == 1
+    do(ledger, release("q3", of="q1"))
+    do(ledger, Configure("c2", capacity=picks(1, Measure.ORDERS)))
+    assert do(ledger, reserve("q4", apple=2)).status == HELD
+    assert do(ledger, reserve("q5", apple=2)).status == NO_CAPACITY
 
 
 def test_lowering_the_limit_leaves_nothing_but_no_debt() -> None:

@@ -38,9 +38,7 @@ def shape(value: Any) -> Any:
     return (type(value), *map(shape, value)) if isinstance(value, tuple) else isinstance(value, int) or type(value)
 
 
-plain_events = of_any(
-    reduce(operator.or_, [member for member in get_args(events.Event) if member is not Refused])
-)
+plain_events = of_any(reduce(operator.or_, [member for member in get_args(events.Event) if member is not Refused]))
 
 
 @given(of_any(commands.Command))
@@ -96,5 +94,3 @@ def test_packing_is_deterministic() -> None:
 def test_no_events_are_a_batch_too() -> None:
     """An empty batch is packed and unpacked like any other."""
     assert list(unpack_events(pack_events([]))) == []
-
-

@@ -110,6 +110,16 @@ def test_a_count_reaching_behind_the_forgotten_is_too_old() -> None:
     assert do(ledger, fits, NOW + 4 * S).lines[0].after == 3
 
 
+def test_the_newest_of_the_forgotten_decides_what_is_too_old() -> None:
+    """Movements are forgotten in the order they came, which need not be the order they happened."""
+    ledger = ledger_with({"apple": 10}, LedgerLimits(movements_max=1))
+    for seconds in (5, 1, 9):
+        do(ledger, sale("apple", 1, occurred_ns=NOW + seconds * S), NOW + 10 * S)
+    late = set_count("q1", as_of_ns=NOW + 3 * S, apple=5)
+    assert do(ledger, late, NOW + 10 * S).status == CountStatus.COUNT_TOO_OLD
+    assert do(ledger, set_count("q2", as_of_ns=NOW + 5 * S, apple=5), NOW + 10 * S).lines[0].after == 4
+
+
 def test_an_expected_version_guards_against_changes_in_between() -> None:
     """A count made from a stale reading is refused when a counted SKU changed since."""
     ledger = ledger_with({"apple": 10, "fig": 10})

@@ -171,9 +171,7 @@ class LedgerMachine(RuleBasedStateMachine):
         policy=st.none() | policy_lines,
         made=st.lists(st.tuples(some_lines, ttls, channels, st.booleans()), max_size=4),
     )
-    def open_with_stock(
-        self, received: Any, capacity: Capacity | None, policy: PolicyLine | None, made: Any
-    ) -> None:
+    def open_with_stock(self, received: Any, capacity: Capacity | None, policy: PolicyLine | None, made: Any) -> None:
         for sku, quantity in zip(SKUS, received, strict=False):
             told = Movement("erp", f"m{len(self.movements)}", 0, sku, MovementType.RECEIPT, quantity)
             self.tell(told._replace(occurred_ns=NOW - HOUR))

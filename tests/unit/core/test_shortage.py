@@ -52,7 +52,8 @@ def test_no_shortage_while_everything_promised_is_there() -> None:
 def test_as_many_are_named_as_cover_what_is_missing() -> None:
     """The newest first."""
     ledger = promised(2, 2, 2, 2)
-    assert do(ledger, sale("apple", 5)).shortage == Shortage("apple", 3, ("r-d", "r-c"), 4)
+    assert do(ledger, sale("apple", 4)).shortage == Shortage("apple", 2, ("r-d",), 4)
+    assert do(ledger, sale("apple", 1)).shortage == Shortage("apple", 3, ("r-d", "r-c"), 4)
 
 
 def test_holds_are_at_risk_before_commitments() -> None:
@@ -132,6 +133,13 @@ def test_a_sale_that_fulfils_is_no_shortage() -> None:
     """Units promised and gone together leave the others whole."""
     ledger = promised(6, 4)
     assert do(ledger, sale("apple", 6, reservation="r-a")).shortage is None
+    assert do(ledger, sale("apple", 1)).shortage == Shortage("apple", 1, ("r-b",), 1)
+
+
+def test_a_sale_beyond_what_it_fulfils_is_a_shortage_of_the_others() -> None:
+    """Whoever got the goods is not at risk any more."""
+    ledger = promised(6, 4)
+    assert do(ledger, sale("apple", 7, reservation="r-a")).shortage == Shortage("apple", 1, ("r-b",), 1)
 
 
 def test_a_late_sale_is_no_shortage() -> None:

@@ -7,8 +7,9 @@ from allocator.core.commands import Configure, MovementType
 from allocator.core.errors import BrokenInvariantError
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import LedgerLimits
-from allocator.core.results import MovementStatus
+from allocator.core.results import CountStatus, MovementStatus, ReserveStatus
 from tests.unit.core.helpers import (
+    HOUR,
     NOW,
     TTL,
     S,
@@ -33,7 +34,7 @@ from tests.unit.core.helpers import (
 LIFE = [
     receipt("apple", 10),
     receipt("fig", 5, sequence=7, source="till"),
-    Configure("c1", capacity=picks(50, overrides=((NOW - NOW % S, 3),))),
+    Configure("c1", capacity=picks(50, overrides=((NOW - NOW % HOUR, 6),))),
     policy("p1", "apple", safety_stock=1, quotas={"web": 2}, moves=(("", "damaged", 1),)),
     reserve("q1", apple=3, fig=1)._replace(channel="web", order="o1"),
     reserve("q2", apple=2),
@@ -73,9 +74,11 @@ def test_a_restored_ledger_goes_on_the_same() -> None:
     """Repeats, duplicates, expiries and counts meet the memory they would have met."""
     ledger, _ = lived()
     restored = StockLedger.restore(ledger.snapshot())
-    later = [*LIFE, reserve("q9", apple=1), set_count("q10", as_of_ns=NOW + 1, apple=3)]
+    later = [*LIFE, reserve("q9", fig=1), reserve("q10", fig=1), set_count("q11", as_of_ns=NOW + 1, apple=3)]
     for command in later:
-        assert restored.execute(command, NOW + TTL) == ledger.execute(command, NOW + TTL)
+        assert restored.execute(command, NOW + 60 * S) == ledger.execute(command, NOW + 60 * S)
+    assert do(restored, reserve("q12", fig=1), NOW + 60 * S).status == ReserveStatus.NO_CAPACITY
+    do(ledger, reserve("q12", fig=1), NOW + 60 * S)
     assert restored.tick(NOW + 3 * TTL) == ledger.tick(NOW + 3 * TTL)
     assert restored.snapshot() == ledger.snapshot()
 
@@ -113,6 +116,16 @@ def test_the_limits_are_part_of_the_snapshot() -> None:
     do(restored, sale("apple", 1, movement_id="s2"))
     assert do(restored, sale("apple", 1, movement_id="s2")).status == MovementStatus.DUPLICATE
     assert do(restored, sale("apple", 1, movement_id="s1")).status == MovementStatus.APPLIED
+
+
+def test_what_is_forgotten_stays_forgotten() -> None:
+    """A restored ledger still knows that it cannot work out an old count."""
+    ledger = ledger_with({"apple": 5}, LedgerLimits(movements_max=1))
+    do(ledger, sale("apple", 1, occurred_ns=NOW))
+    do(ledger, sale("apple", 1, occurred_ns=NOW))
+    restored = StockLedger.restore(ledger.snapshot())
+    for each in (ledger, restored):
+        assert do(each, set_count("q1", as_of_ns=NOW - 1, apple=1)).status == CountStatus.COUNT_TOO_OLD
 
 
 def test_an_empty_ledger_has_a_snapshot() -> None:

@@ -163,7 +163,7 @@ def reserve_until(stop: threading.Event, execute: object, caller: int) -> int:
 
 def test_snapshots_are_made_when_the_tail_has_grown_beyond_its_bound(journal: Journal) -> None:
     """Neither a short tail nor one shorter than the last snapshot makes one."""
-    host = host_of(journal, "dc", snapshot_bytes=2_000)
+    host = host_of(journal, "dc", snapshot_bytes=1_000)
     item = host.hosted["dc"]
     do(host, "dc", receipt("m1", "fig", 5))
     host.snapshot_due()
