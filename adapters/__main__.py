@@ -1,32 +1,50 @@
-"""`python -m adapters`: run the adapters of a settings file. `allocator serve` starts this as a child."""
+"""`python -m adapters`: run the adapters of the settings.
+
+`allocator serve` starts this as a child: settings as one line of JSON on stdin, which stays open as long as the service
+lives, and `ready` on stdout. Started by hand it takes a settings file.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from adapters.runner import EXIT_SETTINGS, run
-from allocator.config import SettingsError, load_settings
+from allocator.config import SettingsError, load_settings, settings_from_json
 from allocator.logs import configure_logs
 
 
 def main() -> int:
     """Run the adapters; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m adapters", description="Run the adapters of a settings file.")
-    parser.add_argument("--settings", type=Path, help="TOML file; without it the environment tells all")
-    parser.add_argument("--overrides", type=json.loads, default={}, help="settings that win, as JSON by section")
+    parser = argparse.ArgumentParser(prog="python -m adapters", description="Run the adapters of the settings.")
     parser.add_argument("--address", required=True, help="of the service, host:port")
-    parser.add_argument("--parent", type=int, default=0, help="stop when this process, our parent, is gone")
-    arguments = parser.parse_args()
+    parser.add_argument("--settings", type=Path, help="TOML file; without it a line of JSON is expected on stdin")
+    options = parser.parse_args()
     try:
-        settings = load_settings(arguments.settings, arguments.overrides)
+        settings = load_settings(options.settings) if options.settings else settings_from_json(sys.stdin.readline())
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_SETTINGS
     configure_logs(settings.log.level, settings.log.format, process="adapters")
-    return run(settings, arguments.address, parent_pid=arguments.parent)
+    if not options.settings:
+        threading.Thread(target=_end_with_service, name="stdin", daemon=True).start()
+    return run(settings, options.address, _say_ready)
+
+
+def _say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
+def _end_with_service() -> None:
+    """Stop at the end of stdin: a folder or a cursor must not be held by a process that nobody looks after."""
+    while os.read(sys.stdin.fileno(), 4096):  # not sys.stdin.read: its lock would block the interpreter's own end
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import structlog
 
@@ -12,15 +15,17 @@ if TYPE_CHECKING:
     from structlog.typing import Processor
 
 
-def configure_logs(level: str = "info", style: str = "auto", **context: str) -> None:
+def configure_logs(level: str = "info", style: str = "auto", target: str = "", **context: str) -> None:
     """Send structured lines to stderr.
 
     Args:
         level: debug, info, warning or error.
         style: json, console, or auto (console when stderr is a terminal).
+        target: file to write to instead; stderr again where it cannot be opened.
         context: fields that every line of this process carries.
     """
-    pretty = style == "console" or (style == "auto" and sys.stderr.isatty())
+    stream = _open(target)
+    pretty = style == "console" or (style == "auto" and stream.isatty())
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         lambda _logger, _method, event: {**event, **context},
@@ -35,6 +40,23 @@ def configure_logs(level: str = "info", style: str = "auto", **context: str) -> 
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
+
+
+def own_stderr() -> str:
+    """A path by which processes that Ray starts reach our stderr, so that their lines need no detour through Ray.
+
+    From now on everybody appends: with a file behind `2>` writers would else overwrite each other's lines.
+    """
+    fcntl.fcntl(2, fcntl.F_SETFL, fcntl.fcntl(2, fcntl.F_GETFL) | os.O_APPEND)
+    return f"/proc/{os.getpid()}/fd/2"
+
+
+def _open(target: str) -> TextIO:
+    """The file at `target` for appending, line by line; stderr when there is none (another machine, a socket)."""
+    try:
+        return Path(target).open("a", buffering=1, encoding="utf-8") if target else sys.stderr
+    except OSError:
+        return sys.stderr

@@ -20,6 +20,11 @@ from allocator.client.errors import (
 
 _STATUS_LOST: Final = "Internal error from Core"
 """What grpc.aio says instead of the server's status when it writes to a stream that just ended (grpc issue 36066)."""
+_PREFIXES: Final = {
+    "location": "locations/",
+    "location_group": "locationGroups/",
+    "reservation": "reservations/",
+}
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 CERTAIN_REASONS: Final = frozenset({"RECOVERING", "DRAINING", "VERSION_NOT_REACHED"})
@@ -52,7 +57,7 @@ def _translated(code: str, message: str, packed: Iterable[Any], request_id: str 
     details = ErrorDetails(
         code,
         reason=info.reason if info else "",
-        metadata=dict(info.metadata) if info else {},
+        metadata={key: _plain(key, text) for key, text in info.metadata.items()} if info else {},
         request_id=request_id,
         violations=tuple(FieldViolation(v.field, v.description) for v in bad_request.field_violations)
         if bad_request
@@ -61,6 +66,11 @@ def _translated(code: str, message: str, packed: Iterable[Any], request_id: str 
         outcome_unknown=code in _UNKNOWN_OUTCOME and not (info and info.reason in CERTAIN_REASONS),
     )
     return _class_of(details, message)(message, details)
+
+
+def _plain(key: str, text: str) -> str:
+    """Names are plain ids in Python, in errors too."""
+    return text.removeprefix(_PREFIXES[key]) if key in _PREFIXES else text
 
 
 def _class_of(details: ErrorDetails, message: str) -> type[RequestError]:

@@ -48,13 +48,14 @@ class ActorConfig(NamedTuple):
     snapshot_bytes: int
     log_level: str
     log_format: str
+    log_target: str = ""
 
 
 class LocationActor:
     """The process that owns some locations' ledgers. Its methods take and give msgpack bytes."""
 
     def __init__(self, config: ActorConfig) -> None:
-        configure_logs(config.log_level, config.log_format, process=config.unit)
+        configure_logs(config.log_level, config.log_format, config.log_target, process=config.unit)
         self._config = config
         self._incarnation = uuid.uuid4().hex
         self._stopping = threading.Event()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from allocator.journal.store import JournalSettings
+from allocator.logs import own_stderr
 from allocator.runtime.actor import ActorConfig, LocationActor
 from allocator.runtime.errors import BootError
 from allocator.runtime.hosted import NETWORK, Status
@@ -94,6 +95,7 @@ def start_actor(settings: Settings, name: str, locations: Sequence[str]) -> Any:
         snapshot_bytes=int(settings.journal.snapshot_mb * 2**20),
         log_level=settings.log.level,
         log_format=settings.log.format,
+        log_target=own_stderr(),
     )
     remote = ray.remote(
         num_cpus=0,

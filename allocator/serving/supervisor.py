@@ -56,8 +56,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
     network = read_network(settings.network_file) if settings.network_file else None
     told = told or (lambda *_: None)
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    _on_signal(stopping)
     store = JournalSettings(settings.journal_url, settings.journal.schema_name).store()
     with contextlib.ExitStack() as stack:
         stack.callback(store.close)
@@ -66,6 +65,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
         told("ray", 0, 1)
         address = cluster.start_ray(settings, stack.enter_context(_ray_folder(settings.data_dir)))
         stack.callback(cluster.stop_ray)
+        _on_signal(stopping)  # again: Ray has put handlers of its own in their place
         told("ray", 1, 1)
         handles = boot(settings, store, network, os.cpu_count() or 1, told)
         gateways = _gateways(settings, address, port)
@@ -91,6 +91,11 @@ def serve(settings: Settings, told: Told | None = None) -> int:
             _stop(settings, gateways, adapters, handles)
     log.info("stopped")
     return 0
+
+
+def _on_signal(stopping: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
 
 
 def _start(children: list[Child], timeout_s: float, told: Told) -> None:

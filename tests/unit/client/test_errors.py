@@ -41,7 +41,7 @@ def test_every_error_survives_pickling(cls: type[RequestError]) -> None:
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
 def test_every_code_becomes_an_error_with_its_reason(code: grpc.StatusCode) -> None:
     """No code is lost on the way, and the contract's reason and names come along."""
-    status = status_of(code, "no", "", [error_info("LOCATION_UNKNOWN", location="leeds")])
+    status = status_of(code, "no", "", [error_info("LOCATION_UNKNOWN", location="locations/leeds")])
     error = from_status(status, "r-9")
     assert (error.details.code, error.reason, error.request_id) == (code.name, "LOCATION_UNKNOWN", "r-9")
     assert error.metadata == {"location": "leeds"}

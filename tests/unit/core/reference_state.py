@@ -91,6 +91,10 @@ class Reservation(Dated):
         """Units not given back."""
         return sum(line.quantity - line.released for line in self.lines)
 
+    def line(self, sku: str) -> Line:
+        """The line of a SKU it has."""
+        return next(line for line in self.lines if line.sku == sku)
+
     def open(self, sku: str) -> int:
         """Open units of one SKU."""
         return sum(line.open for line in self.lines if line.sku == sku)

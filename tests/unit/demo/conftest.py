@@ -14,7 +14,7 @@ def scene() -> Scene:
     return make_scene()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def played(scene: Scene) -> Theatre:
-    """The first 120 orders, played; a fresh one for each test, so that it may be doctored."""
+    """The first 120 orders, played; for all tests, so none may change anything of it."""
     return asyncio.run(perform(scene, scene.plan.orders[:120]))

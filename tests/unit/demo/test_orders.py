@@ -48,7 +48,7 @@ def test_a_negative_line_of_an_invoice_is_a_write_off() -> None:
 def test_every_number_in_the_cut_is_unique() -> None:
     """Movements are told apart by these numbers."""
     book = read_orders()
-    numbers = [line.number for line in (*book.given_back, *book.write_offs)]
+    numbers = [line.number for line in book.given_back] + [off.number for off in book.write_offs]
     assert len(numbers) == len(set(numbers))
 
 

@@ -24,7 +24,7 @@ LAST_LINE = re.compile(
 @pytest.fixture
 def outcome(played: Theatre) -> Outcome:
     """What the play on ledgers in memory came to."""
-    verdict = audit(played.book, played.found(), played.now_s())
+    verdict = audit(played.book, played.found, played.now_s())
     units = dict(played.book.units)
     return Outcome(played.scene, played.score, verdict, units, 1, 1, Outage("daventry-dc", 1, 2.0), 1)
 

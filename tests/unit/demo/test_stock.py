@@ -6,11 +6,19 @@ from collections import Counter
 
 import pytest
 
-from adapters.formats import FormatError, format_of, parse_file
-from demo.facts import StockFact, StockFile
+from adapters.formats import StockMovement, format_of, parse_file
+from allocator.core.commands import MovementType
+from demo.facts import Kind, StockFact, StockFile
 from demo.scene import Scene
 from demo.stock import DAMAGED, facts_of, make_stock
 from tests.unit.demo.theatre import perform
+
+KINDS: dict[MovementType, Kind] = {
+    MovementType.RECEIPT: "receipt",
+    MovementType.SALE: "sale",
+    MovementType.RETURN: "return",
+    MovementType.ADJUSTMENT: "adjustment",
+}
 
 
 def all_files(scene: Scene) -> list[StockFile]:
@@ -71,11 +79,17 @@ def test_the_adapter_reads_every_file_as_it_was_meant(scene: Scene, part: str) -
 
 def as_fact(file: StockFile, movement: object) -> StockFact:
     """The fact that the adapter read."""
-    assert not isinstance(movement, FormatError), movement
-    kind = movement.type.name.lower()
+    assert isinstance(movement, StockMovement), movement
     assert movement.source == file.source
-    fact = (movement.location, movement.sku, kind, movement.quantity, movement.movement_id)
-    return StockFact(*fact, movement.disposition, movement.reference)
+    return StockFact(
+        movement.location,
+        movement.sku,
+        KINDS[movement.type],
+        movement.quantity,
+        movement.movement_id,
+        movement.disposition,
+        movement.reference,
+    )
 
 
 def test_about_one_line_in_twenty_runs_short(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from demo.acks import Ack, Finished
 from demo.audit import Found
@@ -31,8 +32,9 @@ class Theatre:
     score: Score
     acks: list[Ack]
 
+    @cached_property
     def found(self) -> Found:
-        """What an honest service and an honest ERP tell."""
+        """What an honest service and an honest ERP tell, as of the first time it is asked for."""
         self.shop.tick()
         stock = self.shop.list_stock()
         return Found(stock, stock, self.shop.reservations(), honest_erp(self.book.positions(self.shop.now_s)))
