@@ -6,6 +6,7 @@ import os
 import platform
 import sqlite3
 import subprocess
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,17 @@ def machine() -> dict[str, str | int | float]:
 
 def versions() -> dict[str, str]:
     """Versions of Allocator, of Python, and of what the figures depend on; `commit` is "" outside of a checkout."""
-    own = {"allocator": metadata.version("allocator"), "commit": _commit(), "python": platform.python_version()}
+    own = {"allocator": _own_version(), "commit": _commit(), "python": platform.python_version()}
     return own | {name: metadata.version(name) for name in PACKAGES} | {"sqlite": sqlite3.sqlite_version}
+
+
+def _own_version() -> str:
+    """Our version as installed, or in a bare checkout as `pyproject.toml` has it."""
+    try:
+        return metadata.version("allocator")
+    except metadata.PackageNotFoundError:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(project["project"]["version"])
 
 
 def _cpu_model() -> str:

@@ -113,7 +113,7 @@ class ErpTarget(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Connect, and make what is missing. Nothing is touched before."""
+        """Connect, and make what is missing. Nothing is touched before, and nothing stays open when it raises."""
 
     @abstractmethod
     def cursor(self, location: str) -> int:

@@ -72,9 +72,14 @@ class SqlErp(ErpTarget):
         with translated():
             if self._schema is None:
                 Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True)
-            self._engine = make_engine(self._url)
-            with self._engine.begin() as connection:
-                self._set_up(connection)
+            engine = make_engine(self._url)
+            try:
+                with engine.begin() as connection:
+                    self._set_up(connection)
+            except BaseException:
+                engine.dispose()
+                raise
+        self._engine = engine
 
     def cursor(self, location: str) -> int:
         """Return how far the postings of a location are."""

@@ -13,6 +13,8 @@ from allocator.cli.output import warn
 from allocator.cli.problems import in_one_line
 from allocator.cli.session import DEFAULT_ADDRESS, Session, session_of
 
+OPTIONS = ("--address", "-a", "--timeout", "--correlation-id", "--debug")
+"""What goes before the command."""
 EXIT_FAILED = 1
 EXIT_BROKEN_PIPE = 141
 
@@ -92,5 +94,7 @@ def _told(error: typer.TyperException) -> int:
     if message:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "allocator"
-        warn(f"{command}: {message.rstrip('.')}; see `{command} --help`")
+        option = message.rpartition(" ")[2]
+        advice = f"it goes before the command: `allocator {option} ...`" if option in OPTIONS else ""
+        warn(f"{command}: {message.rstrip('.')}; {advice or f'see `{command} --help`'}")
     return error.exit_code

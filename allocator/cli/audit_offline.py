@@ -65,21 +65,27 @@ def counted_on_hand(batches_of_events: Iterable[tuple[int, Iterable[Event]]]) ->
 
 def _recount(opened: Archive, shard: str, ledger: StockLedger) -> list[str]:
     """What the whole log says otherwise: on hand SKU by SKU, and the replay from its first entry byte by byte."""
-    expected = counted_on_hand(batches(opened.reader, shard, 0, ledger.version))
+    again = StockLedger(ledger.location, ledger.limits)
+    try:
+        expected = counted_on_hand(_replayed(again, batches(opened.reader, shard, 0, ledger.version)))
+    except BrokenInvariantError as error:
+        return [str(error)]
     drift = [
         f"{sku}: on hand is {units}, its movements add up to {expected[sku]}"
         for sku, units in zip(ledger.stock.skus, ledger.stock.on_hand, strict=True)
         if units != expected[sku]
     ]
-    again = StockLedger(ledger.location, ledger.limits)
-    try:
-        for version, events in batches(opened.reader, shard, 0, ledger.version):
-            again.replay(version, events)
-    except BrokenInvariantError as error:
-        return [*drift, str(error)]
     if again.snapshot() != ledger.snapshot():
         drift.append("a replay of the whole log differs from the snapshot with its tail")
     return drift
+
+
+def _replayed(
+    ledger: StockLedger, batches_of_events: Iterable[tuple[int, list[Event]]]
+) -> Iterator[tuple[int, list[Event]]]:
+    for version, events in batches_of_events:
+        ledger.replay(version, events)
+        yield version, events
 
 
 def _broken(ledger: StockLedger) -> str | None:

@@ -9,9 +9,10 @@ from allocator.cli.serve import settings_overrides
 from allocator.core import codec
 from allocator.core.errors import AllocatorError
 from allocator.core.ledger import StockLedger
+from allocator.journal import Trimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from allocator.core.events import Event
@@ -96,6 +97,14 @@ def rebuild(opened: Archive, location: str, shard: str, to: int | None = None) -
         VersionUnknown: the log does not reach there.
         BrokenInvariantError: the replay disagrees with the journal.
     """
+    try:
+        return _rebuild(opened, location, shard, to)
+    except Trimmed:
+        # The service cut its log while we read: there is a newer snapshot now.
+        return _rebuild(opened, location, shard, to)
+
+
+def _rebuild(opened: Archive, location: str, shard: str, to: int | None) -> StockLedger:
     status = opened.reader.status(shard)
     if to is not None and not 0 <= to <= status.head:
         raise VersionUnknown(f"{location} has versions up to {status.head}, not {to}; choose another with --to")
@@ -107,11 +116,6 @@ def rebuild(opened: Archive, location: str, shard: str, to: int | None = None) -
     else:
         oldest = snapshot.version if snapshot is not None else status.first_available
         raise VersionUnknown(f"the log of {location} was cut: the oldest version to replay to is {oldest}")
-    replay(ledger, batches(opened.reader, shard, ledger.version, to))
-    return ledger
-
-
-def replay(ledger: StockLedger, entries: Iterator[tuple[int, Sequence[Event]]]) -> None:
-    """Take the batches in."""
-    for version, events in entries:
+    for version, events in batches(opened.reader, shard, ledger.version, to):
         ledger.replay(version, events)
+    return ledger

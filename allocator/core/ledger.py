@@ -171,7 +171,7 @@ class StockLedger:
         return self.reservations.next_expiry_ns()
 
     def touch(self, i: int) -> None:
-        """Note that what SKU `i` can promise may have changed."""
+        """Note that the stock of SKU `i` changed."""
         self._changed.add(i)
 
     def drain_changes(self) -> list[int]:

@@ -65,6 +65,7 @@ def apply_committed(ledger: StockLedger, event: Committed) -> None:
         i = stock.index[sku]
         stock.held[i] -= quantity
         stock.committed[i] += quantity
+        ledger.touch(i)
     reservation.state = State.COMMITTED
     reservation.expires_ns = 0
     reservation.updated_ns = event.at_ns

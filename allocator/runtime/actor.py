@@ -21,7 +21,7 @@ from allocator.runtime.host import LedgerHost
 from allocator.runtime.hosted import Hosted, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from allocator.core.limits import LedgerLimits
     from allocator.journal.port import Journal
@@ -86,7 +86,9 @@ class LocationActor:
         same = incarnation == self._incarnation
         if same:
             with host.published:
-                host.published.wait_for(lambda: host.sequence > sequence or self._stopping.is_set(), wait_s)
+                host.published.wait_for(
+                    lambda: host.sequence > sequence or self._stopping.is_set() or _lacks_one(host, known), wait_s
+                )
             self._stopping.wait(POLL_PACE_S)
         sequence = host.sequence
         news = {}
@@ -217,6 +219,12 @@ class LocationActor:
         status, detail = self._unopened
         reason = Reason.JOURNAL_DAMAGED if status is Status.DAMAGED else Reason.RECOVERING
         return codec.pack(({}, [codec.tagged(Rejected(reason, "location", detail))] * len(calls)))
+
+
+def _lacks_one(host: LedgerHost, known: Mapping[str, int | None]) -> bool:
+    """Whether a reader knows nothing yet of a ledger that could tell it, because it was made a moment ago."""
+    unknown = (host.hosted.get(name) for name, version in known.items() if version is None)
+    return any(item is None or item.status is Status.SERVING for item in unknown)
 
 
 def tune_gc() -> None:

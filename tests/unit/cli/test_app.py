@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from allocator.cli.serve import settings_overrides
 from tests.unit.cli.conftest import Command
 from tests.unit.client.fake import FakeServer
 
@@ -62,6 +64,7 @@ def test_adapters_are_run_by_serve(command: Command) -> None:
         (["reserve", "A=1"], "Missing option '--at'; see `allocator reserve --help`"),
         (["stock", "leeds", "--limit", "x"], "Invalid value for '--limit'"),
         (["check", "A=1", "--jsn"], "No such option: --jsn"),
+        (["check", "A=1", "--address", "x:1"], "it goes before the command: `allocator --address ...`"),
     ],
 )
 def test_wrong_usage_is_one_line(command: Command, words: list[str], told: str) -> None:
@@ -111,3 +114,19 @@ def test_reading_only_the_first_lines_is_fine(fake: FakeServer) -> None:
     script = f"{sys.executable} -m allocator.cli --address {fake.address} stock leeds --json | true"
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_only_what_was_given_overrides_the_settings() -> None:
+    """An option that nobody gave leaves file and environment their say; nothing is not the same as 0."""
+    given = {"data_dir": None, "server": {"host": None, "port": 0}, "log": {"format": None}}
+    assert settings_overrides(given) == {"server": {"port": 0}}
+
+
+def test_settings_that_cannot_be_used_stop_the_service_at_once(command: Command, tmp_path: Path) -> None:
+    """One line that names the file, or the setting and what was expected."""
+    gone = command("serve", "--settings", str(tmp_path / "gone.toml"))
+    assert (gone.code, gone.err.count("\n")) == (1, 1)
+    assert "gone.toml cannot be read" in gone.err
+    wrong = command("serve", "--log-format", "xml", "--data", str(tmp_path))
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert "log.format" in wrong.err

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-from allocator.core.commands import Capacity as Capacity
 from allocator.core.commands import (
-    Command,
+    Capacity,
     Commit,
     Extend,
     Fulfil,
@@ -22,17 +22,26 @@ from allocator.core.commands import (
     Reserve,
     SetCount,
     SetStockPolicy,
+    Transition,
+    Write,
 )
-from allocator.core.commands import Configure as Configure
+from allocator.core.events import Event, Expired
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S, LedgerLimits
-from allocator.core.results import ReservationView, StockView
+from allocator.core.results import ReservationPage, ReservationView, StockPage, StockView
 
 S = NS_PER_S
 HOUR = 3600 * S
 NOW = 1_000_000 * S
 TTL = 900 * S
 EVERYTHING = LedgerLimits()
+
+Act: TypeAlias = Callable[..., Transition]
+"""One of `commit`, `extend`, `release` and `fulfil`."""
+Answer: TypeAlias = Any
+"""What a ledger answers: each test knows which kind it asked for."""
+Value: TypeAlias = Any
+"""The value of some field of a command."""
 
 _numbers = itertools.count(1)
 
@@ -45,17 +54,22 @@ def ledger_with(stock: dict[str, int], limits: LedgerLimits = EVERYTHING) -> Sto
     return ledger
 
 
-def do(ledger: StockLedger, command: Command, now_ns: int = NOW) -> Any:
+def do(ledger: StockLedger, command: Write | Movement, now_ns: int = NOW) -> Answer:
     """Execute a command and close the batch; the result only."""
     return do_with_events(ledger, command, now_ns)[0]
 
 
-def do_with_events(ledger: StockLedger, command: Any, now_ns: int = NOW) -> tuple[Any, list[Any]]:
+def do_with_events(ledger: StockLedger, command: Write | Movement, now_ns: int = NOW) -> tuple[Answer, list[Event]]:
     """Execute a command and close the batch, as the journal would."""
     result, events = ledger.execute(command, now_ns)
     if events:
         ledger.close_batch()
     return result, list(events)
+
+
+def expire(ledger: StockLedger, now_ns: int) -> list[Expired]:
+    """Let time pass; what expired."""
+    return [event for event in ledger.tick(now_ns) if isinstance(event, Expired)]
 
 
 def reserve(request_id: str, **lines: int) -> Reserve:
@@ -88,23 +102,23 @@ def fulfil(request_id: str, of: str, **lines: int) -> Fulfil:
     return Fulfil(request_id, f"r-{of}", tuple(lines.items()))
 
 
-def movement(kind: MovementType, sku: str, quantity: int, **others: Any) -> Movement:
+def movement(kind: MovementType, sku: str, quantity: int, **others: Value) -> Movement:
     """Tell a movement under a fresh movement id, unless told otherwise."""
     told = {"source": "erp", "movement_id": f"m{next(_numbers)}", "sequence": 0, **others}
     return Movement(sku=sku, type=kind, quantity=quantity, **told)
 
 
-def receipt(sku: str, quantity: int, **others: Any) -> Movement:
+def receipt(sku: str, quantity: int, **others: Value) -> Movement:
     """Goods came in."""
     return movement(MovementType.RECEIPT, sku, quantity, **others)
 
 
-def sale(sku: str, quantity: int, **others: Any) -> Movement:
+def sale(sku: str, quantity: int, **others: Value) -> Movement:
     """Goods were sold over the counter."""
     return movement(MovementType.SALE, sku, quantity, **others)
 
 
-def damage(sku: str, quantity: int, **others: Any) -> Movement:
+def damage(sku: str, quantity: int, **others: Value) -> Movement:
     """Goods turned out damaged."""
     return movement(MovementType.DISPOSITION_CHANGE, sku, quantity, disposition="damaged", **others)
 
@@ -114,27 +128,27 @@ def set_count(request_id: str, as_of_ns: int = NOW, **lines: int) -> SetCount:
     return SetCount(request_id, tuple(lines.items()), as_of_ns)
 
 
-def policy(request_id: str, sku: str, **parts: Any) -> SetStockPolicy:
+def policy(request_id: str, sku: str, **parts: Value) -> SetStockPolicy:
     """Set the policy of one SKU; `quotas` as a dictionary."""
     if "quotas" in parts:
         parts["quotas"] = tuple(parts["quotas"].items())
     return SetStockPolicy(request_id, (PolicyLine(sku, **parts),))
 
 
-def picks(limit: int, measure: Measure = Measure.UNITS, **others: Any) -> Capacity:
+def picks(limit: int, measure: Measure = Measure.UNITS, **others: Value) -> Capacity:
     """So much can be picked per hour."""
     return Capacity(measure, HOUR, limit, **others)
 
 
 def stock(ledger: StockLedger, sku: str) -> StockView:
     """Every component of one SKU."""
-    page: Any = ledger.query(GetStock((sku,)))
-    row: StockView = page.rows[0]
-    return row
+    page = ledger.query(GetStock((sku,)))
+    assert isinstance(page, StockPage)
+    return page.rows[0]
 
 
 def reservation(ledger: StockLedger, of: str) -> ReservationView:
     """What was reserved under the request id `of`, as it stands."""
-    page: Any = ledger.query(GetReservation(f"r-{of}"))
-    view: ReservationView = page.rows[0]
-    return view
+    page = ledger.query(GetReservation(f"r-{of}"))
+    assert isinstance(page, ReservationPage)
+    return page.rows[0]

@@ -104,8 +104,8 @@ class ReferenceLedger(Books):
             if getattr(command, name) != getattr(earlier.command, name):
                 return Rejected(Reason.REQUEST_ID_REUSED, name, "")
         result: Any = earlier.result
-        if isinstance(result, TransitionResult):
-            found = self.find(earlier.command.reservation)
+        if isinstance(result, TransitionResult) and result.view is not None:
+            found = self.find(result.view.reservation)
             result = result._replace(view=found.view() if found else None)
         repeated: Result = result._replace(repeated=True)
         return repeated
@@ -234,9 +234,7 @@ class ReferenceLedger(Books):
             return TransitionStatus.DONE, ()
         return self._take_lines(command, found, now)
 
-    def _take_lines(
-        self, command: Release | Fulfil, found: Reservation, now: int
-    ) -> tuple[TransitionStatus, Lines]:
+    def _take_lines(self, command: Release | Fulfil, found: Reservation, now: int) -> tuple[TransitionStatus, Lines]:
         if isinstance(command, Fulfil) and found.state == State.HELD:
             return TransitionStatus.NOT_COMMITTED, ()
         wanted = dict(command.lines) or {line.sku: line.open for line in found.lines if line.open}

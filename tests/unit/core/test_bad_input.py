@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from allocator.core.commands import (
@@ -11,9 +9,12 @@ from allocator.core.commands import (
     Configure,
     GetReservation,
     GetStock,
+    Movement,
     MovementType,
     PolicyLine,
+    Reserve,
     SetStockPolicy,
+    Write,
 )
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import (
@@ -59,11 +60,12 @@ def ledger() -> StockLedger:
     return ledger
 
 
-def lines(*pairs: tuple[str, int]) -> Any:
+def lines(*pairs: tuple[str, int]) -> Reserve:
+    """Ask to hold these lines."""
     return reserve("q1")._replace(lines=pairs)
 
 
-MALFORMED: list[tuple[Any, str]] = [
+MALFORMED: list[tuple[Write, str]] = [
     (lines(), "lines"),
     (lines(("apple", 0)), "lines[0].quantity"),
     (lines(("apple", 1), ("fig", -1)), "lines[1].quantity"),
@@ -98,7 +100,7 @@ MALFORMED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("command", "field"), MALFORMED, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_malformed_command_is_an_error_naming_its_field(ledger: StockLedger, command: Any, field: str) -> None:
+def test_a_malformed_command_is_an_error_naming_its_field(ledger: StockLedger, command: Write, field: str) -> None:
     """Nothing is decided, changed or remembered."""
     before = ledger.snapshot()
     result, events = do_with_events(ledger, command)
@@ -127,7 +129,7 @@ def test_a_malformed_command_is_an_error_naming_its_field(ledger: StockLedger, c
         receipt("apple", 1, occurred_ns=NOW + CLOCK_SKEW_MAX_NS + 1),
     ],
 )
-def test_a_malformed_movement_is_rejected_and_may_come_again_corrected(ledger: StockLedger, told: Any) -> None:
+def test_a_malformed_movement_is_rejected_and_may_come_again_corrected(ledger: StockLedger, told: Movement) -> None:
     """The answer says INVALID and what is wrong; its id is still free."""
     before = ledger.snapshot()
     result, events = do_with_events(ledger, told)
@@ -149,7 +151,7 @@ def test_the_limits_themselves_are_allowed(ledger: StockLedger) -> None:
 
 
 @pytest.mark.parametrize("command", [reserve("q1", apple=1, kiwi=1), set_count("q1", apple=1, kiwi=1)])
-def test_an_unknown_sku_is_an_error_naming_its_line(ledger: StockLedger, command: Any) -> None:
+def test_an_unknown_sku_is_an_error_naming_its_line(ledger: StockLedger, command: Write) -> None:
     """A SKU never stocked here is a mistake in the request, not a lack of stock."""
     result = do(ledger, command)
     assert (result.reason, result.field) == (Reason.SKU_UNKNOWN, "lines[1].sku")
@@ -179,8 +181,7 @@ def test_malformed_comes_before_unknown(ledger: StockLedger) -> None:
 
 def test_questions_about_the_unknown_are_errors(ledger: StockLedger) -> None:
     """Neither a SKU nor a reservation is made up."""
-    stock_of: Any = ledger.query(GetStock(("apple", "kiwi")))
-    assert (stock_of.reason, stock_of.field) == (Reason.SKU_UNKNOWN, "skus[1]")
+    assert ledger.query(GetStock(("apple", "kiwi")))[:2] == (Reason.SKU_UNKNOWN, "skus[1]")
     assert ledger.query(GetReservation("r-nobody"))[:2] == (Reason.RESERVATION_UNKNOWN, "name")
 
 

@@ -23,6 +23,7 @@ HELD, NO_CAPACITY = ReserveStatus.HELD, ReserveStatus.NO_CAPACITY
 
 
 def picking(capacity: Capacity) -> StockLedger:
+    """A ledger with plenty of stock and this capacity."""
     ledger = ledger_with({"apple": 100, "fig": 100})
     do(ledger, Configure("c0", capacity=capacity))
     return ledger

@@ -22,6 +22,7 @@ from tests.unit.core.helpers import (
 
 
 def counted(sku: str, quantity: int, as_of_ns: int = 0) -> Movement:
+    """Tell a count as a movement."""
     return movement(MovementType.COUNT, sku, quantity, occurred_ns=as_of_ns)
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from allocator.core.results import ReserveStatus, State, TransitionStatus
+from allocator.core.results import ReserveStatus, State, TransitionResult, TransitionStatus
 from tests.unit.core.helpers import (
     NOW,
     TTL,
@@ -8,6 +8,7 @@ from tests.unit.core.helpers import (
     commit,
     do,
     do_with_events,
+    expire,
     extend,
     ledger_with,
     release,
@@ -21,9 +22,9 @@ def test_a_hold_ends_exactly_at_its_expiry() -> None:
     """One nanosecond before it is held, at the expiry it is not."""
     ledger = ledger_with({"apple": 5})
     do(ledger, reserve("q1", apple=2))
-    assert ledger.tick(NOW + TTL - 1) == []
+    assert expire(ledger, NOW + TTL - 1) == []
     assert stock(ledger, "apple").held == 2
-    (expired,) = ledger.tick(NOW + TTL)
+    (expired,) = expire(ledger, NOW + TTL)
     assert (expired.reservation, expired.lines) == ("r-q1", (("apple", 2),))
     assert (stock(ledger, "apple").held, stock(ledger, "apple").available) == (0, 5)
     assert reservation(ledger, "q1").state == State.EXPIRED
@@ -34,7 +35,7 @@ def test_holds_expire_in_order_of_their_time_then_id() -> None:
     ledger = ledger_with({"apple": 9})
     for request_id, ttl_ns in (("b", 20 * S), ("c", 10 * S), ("a", 20 * S)):
         do(ledger, reserve(request_id, apple=1)._replace(ttl_ns=ttl_ns))
-    assert [event.reservation for event in ledger.tick(NOW + 60 * S)] == ["r-c", "r-a", "r-b"]
+    assert [event.reservation for event in expire(ledger, NOW + 60 * S)] == ["r-c", "r-a", "r-b"]
 
 
 def test_a_command_finds_expired_stock_free_again() -> None:
@@ -50,7 +51,9 @@ def test_a_due_hold_never_commits() -> None:
     """At its expiry a commit is answered with EXPIRED, also when nothing has ticked yet."""
     ledger = ledger_with({"apple": 1})
     do(ledger, reserve("q1", apple=1))
-    assert ledger.decide(commit("q2", of="q1"), NOW + TTL)[0].status == TransitionStatus.EXPIRED
+    decided, _ = ledger.decide(commit("q2", of="q1"), NOW + TTL)
+    assert isinstance(decided, TransitionResult)
+    assert decided.status == TransitionStatus.EXPIRED
     assert do(ledger, commit("q2", of="q1"), NOW + TTL).status == TransitionStatus.EXPIRED
     assert stock(ledger, "apple").committed == 0
 
@@ -60,7 +63,7 @@ def test_the_last_nanosecond_commits() -> None:
     ledger = ledger_with({"apple": 1})
     do(ledger, reserve("q1", apple=1))
     assert do(ledger, commit("q2", of="q1"), NOW + TTL - 1).status == TransitionStatus.DONE
-    assert ledger.tick(NOW + 10 * TTL) == []
+    assert expire(ledger, NOW + 10 * TTL) == []
 
 
 def test_an_extended_hold_lives_past_its_first_expiry() -> None:
@@ -68,8 +71,8 @@ def test_an_extended_hold_lives_past_its_first_expiry() -> None:
     ledger = ledger_with({"apple": 1})
     do(ledger, reserve("q1", apple=1))
     do(ledger, extend("q2", of="q1"), NOW + TTL - 1)
-    assert ledger.tick(NOW + TTL) == []
-    assert len(ledger.tick(NOW + 2 * TTL - 1)) == 1
+    assert expire(ledger, NOW + TTL) == []
+    assert len(expire(ledger, NOW + 2 * TTL - 1)) == 1
 
 
 def test_a_shortened_hold_ends_at_its_new_expiry_once() -> None:
@@ -77,8 +80,8 @@ def test_a_shortened_hold_ends_at_its_new_expiry_once() -> None:
     ledger = ledger_with({"apple": 1})
     do(ledger, reserve("q1", apple=1))
     do(ledger, extend("q2", of="q1", ttl_ns=S))
-    assert len(ledger.tick(NOW + S)) == 1
-    assert ledger.tick(NOW + TTL) == []
+    assert len(expire(ledger, NOW + S)) == 1
+    assert expire(ledger, NOW + TTL) == []
 
 
 def test_only_what_is_still_open_expires() -> None:
@@ -86,7 +89,7 @@ def test_only_what_is_still_open_expires() -> None:
     ledger = ledger_with({"apple": 5})
     do(ledger, reserve("q1", apple=3))
     do(ledger, release("q2", of="q1", apple=1))
-    assert ledger.tick(NOW + TTL)[0].lines == (("apple", 2),)
+    assert expire(ledger, NOW + TTL)[0].lines == (("apple", 2),)
     assert stock(ledger, "apple").available == 5
 
 

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from allocator.core.commands import Commit, Configure
+from allocator.core.commands import Commit, Configure, Write
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import LedgerLimits
 from allocator.core.results import Done, Reason, ReserveStatus, State, TransitionStatus
 from tests.unit.core.helpers import (
     NOW,
     S,
+    Value,
     commit,
     do,
     do_with_events,
@@ -27,7 +26,7 @@ from tests.unit.core.helpers import (
     stock,
 )
 
-COMMANDS: list[Any] = [
+COMMANDS: list[Write] = [
     reserve("q", apple=2),
     reserve("q", apple=99),
     partial("q", apple=99),
@@ -51,7 +50,7 @@ def ledger() -> StockLedger:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
-def test_a_repeat_gets_the_first_answer_and_does_nothing(ledger: StockLedger, command: Any) -> None:
+def test_a_repeat_gets_the_first_answer_and_does_nothing(ledger: StockLedger, command: Write) -> None:
     """Every writing command, done or refused, acts once and answers the same again."""
     first = do(ledger, command)
     before = ledger.snapshot()
@@ -100,7 +99,7 @@ def test_an_error_is_not_remembered(ledger: StockLedger) -> None:
     ],
 )
 def test_the_same_id_with_other_content_names_the_first_differing_field(
-    ledger: StockLedger, changed: dict[str, Any], field: str
+    ledger: StockLedger, changed: dict[str, Value], field: str
 ) -> None:
     """Reusing a request id is an error and changes nothing."""
     do(ledger, reserve("q1", apple=2))

@@ -16,6 +16,7 @@ from tests.unit.core.helpers import (
 
 
 def ring_fenced(quotas: dict[str, int], on_hand: int = 10) -> StockLedger:
+    """A ledger with ten apples and these quotas on them."""
     ledger = ledger_with({"apple": on_hand})
     do(ledger, policy("p0", "apple", quotas=quotas))
     return ledger

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from allocator.core.commands import Configure
-from allocator.core.results import HeldLine, ReserveStatus, State
+from allocator.core.results import HeldLine, ReserveResult, ReserveStatus, State
 from tests.unit.core.helpers import (
     NOW,
     TTL,
@@ -122,6 +122,7 @@ def test_deciding_changes_nothing() -> None:
     ledger = ledger_with({"apple": 5})
     before = ledger.snapshot()
     result, events = ledger.decide(reserve("q1", apple=2), NOW)
+    assert isinstance(result, ReserveResult)
     assert (result.status, ledger.snapshot()) == (ReserveStatus.HELD, before)
     for event in events:
         ledger.apply(event)

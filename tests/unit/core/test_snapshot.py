@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from allocator.core.codec import pack, pack_events, unpack, unpack_events
-from allocator.core.commands import Configure, MovementType
+from allocator.core.commands import Configure, Movement, MovementType, Write
 from allocator.core.errors import BrokenInvariantError
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import LedgerLimits
@@ -31,7 +31,7 @@ from tests.unit.core.helpers import (
     stock,
 )
 
-LIFE = [
+LIFE: list[Write | Movement] = [
     receipt("apple", 10),
     receipt("fig", 5, sequence=7, source="till"),
     Configure("c1", capacity=picks(50, overrides=((NOW - NOW % HOUR, 6),))),

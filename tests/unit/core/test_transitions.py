@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from allocator.core.ledger import StockLedger
@@ -9,6 +7,7 @@ from allocator.core.results import Reason, ReservationLine, State, TransitionSta
 from tests.unit.core.helpers import (
     NOW,
     TTL,
+    Act,
     S,
     commit,
     do,
@@ -124,7 +123,7 @@ def test_fulfil_needs_a_commit(held: StockLedger) -> None:
 
 @pytest.mark.parametrize("lines", [{"apple": 4}, {"apple": 1, "fig": 3}, {"pear": 1}])
 @pytest.mark.parametrize("take", [release, fulfil])
-def test_more_than_is_open_is_refused_whole(committed: StockLedger, take: Any, lines: dict[str, int]) -> None:
+def test_more_than_is_open_is_refused_whole(committed: StockLedger, take: Act, lines: dict[str, int]) -> None:
     """One line over what is open, or not in the reservation at all, and nothing moves."""
     before = stock(committed, "apple"), stock(committed, "fig"), reservation(committed, "q1")
     result = do(committed, take("q3", of="q1", **lines))
@@ -141,7 +140,7 @@ def test_units_already_released_cannot_be_fulfilled(committed: StockLedger) -> N
 
 @pytest.mark.parametrize("act", [commit, extend, release, fulfil])
 @pytest.mark.parametrize(("end", "status"), [("release", 3), ("fulfil", 4), ("expire", 2)])
-def test_what_ended_stays_ended(act: Any, end: str, status: int) -> None:
+def test_what_ended_stays_ended(act: Act, end: str, status: int) -> None:
     """Whatever is asked of an ended reservation is answered with how it ended."""
     ledger = ledger_with({"apple": 5})
     do(ledger, reserve("q1", apple=3))
@@ -158,7 +157,7 @@ def test_what_ended_stays_ended(act: Any, end: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("act", [commit, extend, release, fulfil])
-def test_an_unknown_reservation_is_an_error(act: Any) -> None:
+def test_an_unknown_reservation_is_an_error(act: Act) -> None:
     """There is nothing to answer about a reservation nobody made."""
     result = do(ledger_with({"apple": 5}), act("q1", of="nobody"))
     assert (result.reason, result.field) == (Reason.RESERVATION_UNKNOWN, "name")

@@ -222,7 +222,7 @@ async def test_a_deleted_location_is_forgotten(actors: LocalLinks, gateway: Rout
     sequence = host.sequence
     await gateway.submit("dc", receipt("m2", "fig", 1))
     await eventually(lambda: host.sequence > sequence)
-    assert gateway.model.locations() == ["dc"]
+    assert sorted(gateway.model.locations()) == ["annex", "dc"]
     assert "shop" not in gateway.statuses
     assert gateway.serving
 
@@ -262,6 +262,7 @@ async def test_when_not_all_of_a_batch_fits_nothing_of_it_is_done(actors: LocalL
         calls = [("annex", receipt("a1", "fig", 1)), *(("dc", receipt(f"m{n}", "fig", 1)) for n in range(4))]
         with pytest.raises(OverloadedError):
             router.submit_all(calls)
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(3)))  # the worker drops what was given up
         await asyncio.gather(*router.submit_all(calls[:4]))
         stock = [await router.submit(name, GetStock(("fig",))) for name in ("dc", "annex")]
         assert [answer.result.rows[0].on_hand for answer in stock] == [3, 1]

@@ -1,0 +1,216 @@
+"""Short words for the tests of a gateway: the stubs, the requests they make most, and errors taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from allocator.v1 import availability_pb2 as availability
+from allocator.v1 import inventory_pb2 as inventory
+from allocator.v1 import network_pb2 as network
+from allocator.v1 import reservation_pb2 as reservation
+from allocator.v1.availability_pb2_grpc import AvailabilityServiceStub
+from allocator.v1.inventory_pb2_grpc import InventoryServiceStub
+from allocator.v1.network_pb2_grpc import NetworkServiceStub
+from allocator.v1.reservation_pb2_grpc import ReservationServiceStub
+from tests.support.gateway import fresh
+
+DC, STORE_1, STORE_2 = "locations/dc-1", "locations/store-1", "locations/store-2"
+LOCATIONS = (DC, STORE_1, STORE_2)
+DOMAIN = "allocator.v1"
+_VERSION = re.compile(r"version: \d+")
+
+
+class Api:
+    """The services over one channel."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.availability = AvailabilityServiceStub(channel)
+        self.reservations = ReservationServiceStub(channel)
+        self.inventory = InventoryServiceStub(channel)
+        self.network = NetworkServiceStub(channel)
+
+    def receive(self, sku: str, quantity: int, at: str = DC) -> inventory.RecordMovementsResponse:
+        """Record a receipt."""
+        return self.record([receipt(sku, quantity, at)])
+
+    def record(self, movements: Iterable[inventory.StockMovement]) -> inventory.RecordMovementsResponse:
+        """Record movements."""
+        return self.inventory.RecordMovements(inventory.RecordMovementsRequest(movements=movements))
+
+    def stocked(self, quantity: int, at: str = DC) -> str:
+        """A new SKU with that much on hand."""
+        sku = fresh()
+        self.receive(sku, quantity, at)
+        return sku
+
+    def reserve(self, *lines: tuple[str, int], at: str = DC, **fields: Any) -> reservation.ReserveResponse:
+        """Reserve at one location."""
+        return self.reservations.Reserve(reserve(*lines, at=at, **fields))
+
+    def held(self, *lines: tuple[str, int], at: str = DC, **fields: Any) -> reservation.Reservation:
+        """A reservation that was granted."""
+        response = self.reserve(*lines, at=at, **fields)
+        assert response.status == reservation.RESERVE_STATUS_HELD
+        return response.reservation
+
+    def commit(self, name: str, **fields: Any) -> reservation.CommitReservationResponse:
+        """Commit a reservation."""
+        return self.reservations.CommitReservation(reservation.CommitReservationRequest(name=name, **fields))
+
+    def release(
+        self, name: str, *lines: tuple[str, int], **fields: Any
+    ) -> reservation.ReleaseReservationResponse:
+        """Release a reservation, or some lines of it."""
+        request = reservation.ReleaseReservationRequest(name=name, lines=line_quantities(lines), **fields)
+        return self.reservations.ReleaseReservation(request)
+
+    def fulfil(self, name: str, *lines: tuple[str, int], **fields: Any) -> reservation.FulfilReservationResponse:
+        """Fulfil a reservation, or some lines of it."""
+        request = reservation.FulfilReservationRequest(name=name, lines=line_quantities(lines), **fields)
+        return self.reservations.FulfilReservation(request)
+
+    def extend(self, name: str, ttl_s: int = 60, **fields: Any) -> reservation.ExtendReservationResponse:
+        """Extend a hold."""
+        request = reservation.ExtendReservationRequest(name=name, ttl={"seconds": ttl_s}, **fields)
+        return self.reservations.ExtendReservation(request)
+
+    def reservation(self, name: str) -> reservation.Reservation:
+        """A reservation as it stands."""
+        request = reservation.GetReservationRequest(name=name)
+        return self.reservations.GetReservation(request).reservation
+
+    def check(self, *lines: tuple[str, int], **fields: Any) -> availability.CheckAvailabilityResponse:
+        """Check a cart."""
+        return self.availability.CheckAvailability(cart(*lines, **fields))
+
+    def available(self, sku: str, at: str = DC, channel: str = "") -> int:
+        """What one location can promise."""
+        return self.check((sku, 1), locations=[at], channel=channel).lines[0].total
+
+    def stock(self, sku: str, at: str = DC) -> inventory.Stock:
+        """Every component of one SKU."""
+        request = inventory.GetStockRequest(location=at, skus=[sku])
+        return self.inventory.GetStock(request).stocks[0]
+
+    def set_policy(self, sku: str, at: str = DC, **line: Any) -> inventory.SetStockPolicyResponse:
+        """Set the policy of one SKU."""
+        request = inventory.SetStockPolicyRequest(location=at, lines=[{"sku": sku, **line}])
+        return self.inventory.SetStockPolicy(request)
+
+    def everything(self) -> list[str]:
+        """The whole state as callers can read it: to see that nothing changed."""
+        listed = self.network.ListLocations(network.ListLocationsRequest(page_size=1000))
+        groups = self.network.ListLocationGroups(network.ListLocationGroupsRequest(page_size=1000))
+        found = [str(listed), str(groups)]
+        for location in listed.locations:
+            request = inventory.ListStockRequest(location=location.name, page_size=1000)
+            found.append(str(self.inventory.ListStock(request)))
+        request = reservation.ListReservationsRequest(page_size=1000)
+        found.append(str(self.reservations.ListReservations(request)))
+        return found
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error taken apart."""
+
+    code: grpc.StatusCode | int
+    reason: str
+    message: str
+    metadata: dict[str, str]
+    fields: list[str] = field(default_factory=list)
+    retry_s: float = 0.0
+
+
+def receipt(sku: str, quantity: int, at: str = DC, **fields: Any) -> inventory.StockMovement:
+    """A receipt with an id of its own."""
+    return movement(inventory.MOVEMENT_TYPE_RECEIPT, sku, quantity, at, **fields)
+
+
+def movement(kind: Any, sku: str, quantity: int, at: str = DC, **fields: Any) -> inventory.StockMovement:
+    """A movement with an id of its own."""
+    row = {"source": "//test", "movement_id": fresh("movement"), "location": at, "sku": sku, "quantity": quantity}
+    return inventory.StockMovement(**{"type": kind, **row, **fields})
+
+
+def reserve(*lines: tuple[str, int], at: str = DC, **fields: Any) -> reservation.ReserveRequest:
+    """A request to hold lines at one location."""
+    rows = [{"sku": sku, "quantity": quantity, "location": at} for sku, quantity in lines]
+    return reservation.ReserveRequest(**{"lines": rows, **fields})
+
+
+def cart(*lines: tuple[str, int], **fields: Any) -> availability.CheckAvailabilityRequest:
+    """A request to check lines."""
+    rows = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
+    return availability.CheckAvailabilityRequest(**{"lines": rows, **fields})
+
+
+def line_quantities(lines: Iterable[tuple[str, int]]) -> list[reservation.LineQuantity]:
+    """Lines of a release or a fulfilment, at the home location."""
+    return [reservation.LineQuantity(sku=sku, quantity=quantity) for sku, quantity in lines]
+
+
+def now() -> Timestamp:
+    """The time."""
+    stamp = Timestamp()
+    stamp.GetCurrentTime()
+    return stamp
+
+
+def failure_of(error: grpc.RpcError) -> Failure:
+    """What an error says; it has exactly one ErrorInfo, of our domain."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an RpcError of a call is one
+    assert status is not None, f"{error} has no details"
+    return failure_in(status)
+
+
+def failure_in(status: status_pb2.Status) -> Failure:
+    """What an error inside an answer says."""
+    infos = _all(status, error_details_pb2.ErrorInfo)
+    assert [info.domain for info in infos] == [DOMAIN]
+    fields = [
+        violation.field
+        for bad in _all(status, error_details_pb2.BadRequest)
+        for violation in bad.field_violations
+    ]
+    retries = _all(status, error_details_pb2.RetryInfo)
+    retry_s = retries[0].retry_delay.ToTimedelta().total_seconds() if retries else 0.0
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+    return Failure(code, infos[0].reason, status.message, dict(infos[0].metadata), fields, retry_s)
+
+
+def failure(call: Callable[..., object], *args: Any, **kwargs: Any) -> Failure:
+    """What `call` fails with."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call(*args, **kwargs)
+    return failure_of(caught.value)
+
+
+@contextmanager
+def nothing_changes(api: Api, *, versions: bool = True) -> Iterator[None]:
+    """What happens inside leaves no trace that a caller could see, except new versions when those do not count."""
+    before = api.everything()
+    yield
+    after = api.everything()
+    if not versions:  # a refusal is remembered, and so has a version of its own
+        before, after = ([_VERSION.sub("", part) for part in parts] for parts in (before, after))
+    assert after == before
+
+
+def _all(status: status_pb2.Status, cls: Any) -> list[Any]:
+    found = []
+    for detail in status.details:
+        message = cls()
+        if detail.Unpack(message):
+            found.append(message)
+    return found
