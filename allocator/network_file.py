@@ -57,7 +57,7 @@ class _Location(_Model):
     longitude: float | None = Field(None, ge=-180, le=180)
     time_zone: Annotated[str, AfterValidator(_zone)] = ""
     hours: dict[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], _Hours] = {}
-    priority: int = Field(0, ge=-1_000_000, le=1_000_000)
+    priority: int = Field(0, ge=0, le=1_000_000)
     labels: dict[str, str] = Field(default_factory=dict, max_length=64)
     actor_group: str = Field("", pattern=f"^({ID_PATTERN})?$")
     capacity: _Capacity | None = None

@@ -95,7 +95,7 @@ def _events(outcome: Outcome) -> Table:
 
 
 def _checks(checks: Iterable[Check]) -> Table:
-    table = Table(title="Recounted from the input and the acknowledgements", title_justify="left")
+    table = Table(title="Recounted from outside", title_justify="left")
     for name in ("compared with", "numbers", "differ", "drift"):
         table.add_column(name, justify="left" if name == "compared with" else "right")
     for check in checks:

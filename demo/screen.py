@@ -26,7 +26,9 @@ class Screen:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         counted = (MofNCompleteColumn(),) if total is not None else ()
         begun_s = time.monotonic()
-        with Progress(*columns, *counted, console=self._console, transient=True) as progress:
+        # Where nobody looks, a bar would be noise.
+        hidden = not self._console.is_terminal
+        with Progress(*columns, *counted, console=self._console, transient=True, disable=hidden) as progress:
             task = progress.add_task(text, total=total)
             yield lambda done: progress.update(task, completed=done)
         self._console.print(f"{text}: {time.monotonic() - begun_s:.1f} s", highlight=False)

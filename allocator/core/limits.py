@@ -12,6 +12,10 @@ LINES_MAX: Final = 10_000
 """Lines of one request, also of a whole BatchReserve."""
 QUANTITY_MAX: Final = 1_000_000_000
 """Units of one line, also after lines of the same SKU are summed."""
+DISPOSITIONS_PER_SKU_MAX: Final = 32
+"""Dispositions of one SKU at one location."""
+SOURCES_MAX: Final = 1_000
+"""Sources that number their movements, per location."""
 QUOTAS_PER_SKU_MAX: Final = 32
 """Channels with a quota on one SKU at one location."""
 SKUS_PER_CALL_MAX: Final = 1_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from allocator.core.commands import Movement, MovementType
 from allocator.core.events import Moved
-from allocator.core.limits import CLOCK_SKEW_MAX_NS, QUANTITY_MAX
+from allocator.core.limits import CLOCK_SKEW_MAX_NS, DISPOSITIONS_PER_SKU_MAX, QUANTITY_MAX, SOURCES_MAX
 from allocator.core.results import MovementResult, MovementStatus, State
 from allocator.core.shortages import as_result, shortage_after
 from allocator.core.transitions import close_if_done, take_out
@@ -102,6 +102,14 @@ def disposition_changes(movement: Movement) -> tuple[tuple[str, int], ...]:
     return ()
 
 
+def too_many_dispositions(ledger: StockLedger, sku: str, changes: tuple[tuple[str, int], ...]) -> bool:
+    """Whether `changes` would give `sku` more dispositions than there may be."""
+    if not changes:
+        return False
+    names = {name for name, _ in changes}.union(ledger.dispositions.get(sku, ()))
+    return len(names) > DISPOSITIONS_PER_SKU_MAX
+
+
 def unsellable_gain(ledger: StockLedger, sku: str, changes: tuple[tuple[str, int], ...]) -> int:
     """What `changes` by disposition add to the unsellable units of `sku`."""
     raw = dict(ledger.dispositions.get(sku, {}))
@@ -195,6 +203,11 @@ def _shape_problem(ledger: StockLedger, movement: Movement, now_ns: int) -> tupl
         return "INVALID", "a count is of all units on hand, without a disposition"
     if movement.occurred_ns > now_ns + CLOCK_SKEW_MAX_NS:
         return "INVALID", "occurred_time is in the future"
+    if too_many_dispositions(ledger, movement.sku, disposition_changes(movement)):
+        return "TABLE_FULL", f"{DISPOSITIONS_PER_SKU_MAX} dispositions of one SKU are the most there may be"
+    sequences = ledger.movements.sequences
+    if movement.sequence and movement.source not in sequences and len(sequences) >= SOURCES_MAX:
+        return "TABLE_FULL", f"{SOURCES_MAX} sources number their movements here, the most there may be"
     if movement.sku not in ledger.stock.index and len(ledger.stock) >= ledger.limits.skus_max:
         return "TABLE_FULL", f"{ledger.limits.skus_max} SKUs are stocked here, the most there may be"
     return None

@@ -58,7 +58,7 @@ def list_reservations(ledger: StockLedger, query: ListReservations) -> Reservati
     )
     found = list(islice(matches, query.limit + 1))
     page = found[: query.limit]
-    next_after = page[-1].serial if len(found) > len(page) else 0
+    next_after = page[-1].serial if page and len(found) > len(page) else 0
     return ReservationPage(tuple(r.view() for r in page), next_after, ledger.version)
 
 

@@ -82,7 +82,7 @@ def reserved_before(reservation: Reservation, command: Reserve) -> ReserveResult
     fits = all(wanted.get(sku, 0) >= units for sku, units in held.items())
     if not fits or (command.policy == Policy.ALL_OR_NOTHING and held != wanted):
         return _reused(command, "lines", reservation.lines, asked)
-    status = ReserveStatus.HELD if reservation.lines == asked else ReserveStatus.PARTIALLY_HELD
+    status = ReserveStatus.HELD if held == wanted else ReserveStatus.PARTIALLY_HELD
     lines = tuple(_held_line(sku, quantity, held.get(sku, 0)) for sku, quantity in asked)
     expires_ns = reservation.expires_ns or reservation.created_ns + command.ttl_ns
     return ReserveResult(status, reservation.id, reservation.created_ns, expires_ns, lines, repeated=True)

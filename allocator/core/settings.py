@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from allocator.core.checks import invalid
 from allocator.core.commands import Configure, Measure, PolicyLine, SetStockPolicy
 from allocator.core.events import Configured, PolicySet
-from allocator.core.limits import LINES_MAX, NS_PER_S, QUANTITY_MAX, QUOTAS_PER_SKU_MAX
-from allocator.core.moving import shift_disposition, unsellable_gain
+from allocator.core.limits import DISPOSITIONS_PER_SKU_MAX, LINES_MAX, NS_PER_S, QUANTITY_MAX, QUOTAS_PER_SKU_MAX
+from allocator.core.moving import shift_disposition, too_many_dispositions, unsellable_gain
 from allocator.core.results import Done, Reason, Rejected
 from allocator.core.shortages import as_result, shortage_after
 
@@ -82,7 +82,7 @@ def _policy_problem(ledger: StockLedger, command: SetStockPolicy) -> Rejected | 
         if line.sku in seen:
             return invalid(f"lines[{n}].sku", f"SKU {line.sku!r} stands there twice")
         seen.add(line.sku)
-        problem = _line_problem(line, f"lines[{n}]")
+        problem = _line_problem(line, f"lines[{n}]") or _disposition_problem(ledger, line, f"lines[{n}]")
         if problem is not None:
             return problem
     new = seen.difference(ledger.stock.index)
@@ -92,6 +92,13 @@ def _policy_problem(ledger: StockLedger, command: SetStockPolicy) -> Rejected | 
         return Rejected(Reason.SKU_UNKNOWN, f"lines[{n}].sku", detail)
     if len(ledger.stock) + len(new) > ledger.limits.skus_max:
         return Rejected(Reason.TABLE_FULL, "lines", f"{ledger.limits.skus_max} SKUs are the most there may be here")
+    return None
+
+
+def _disposition_problem(ledger: StockLedger, line: PolicyLine, field: str) -> Rejected | None:
+    if too_many_dispositions(ledger, line.sku, _shifts(line)):
+        detail = f"{DISPOSITIONS_PER_SKU_MAX} dispositions of one SKU are the most there may be"
+        return Rejected(Reason.TABLE_FULL, f"{field}.disposition_moves", detail)
     return None
 
 

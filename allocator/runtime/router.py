@@ -170,8 +170,9 @@ class Router:
 
     @property
     def serving(self) -> bool:
-        """Whether every location's ledger answers."""
-        return all(self.statuses.get(name) == Status.SERVING for name in self.network.locations)
+        """Whether no location is recovering. A damaged one waits for a person and does not hold the others up."""
+        settled = (Status.SERVING, Status.DAMAGED)
+        return all(self.statuses.get(name) in settled for name in self.network.locations)
 
     def _behind(self, versions: Mapping[str, int]) -> str | None:
         return next((name for name, want in versions.items() if (self._known_version(name) or 0) < want), None)

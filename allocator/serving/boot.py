@@ -53,9 +53,7 @@ def boot(settings: Settings, store: JournalStore, network: NetworkFile | None, c
         _ask(head, NETWORK, [LoadNetwork(uuid.uuid4().hex, network.locations, network.groups)])
     locations = _locations(head)
     actors_max = settings.runtime.actors_max or actors_max_default(cores)
-    placed = {
-        name: members for name, members in place(locations, settings.runtime.actors, actors_max).items() if members
-    }
+    placed = place(locations, settings.runtime.actors, actors_max)
     _assign(store, placed)
     _place(head, placed)
     handles = {name: cluster.start_actor(settings, name, members) for name, members in placed.items()}

@@ -132,6 +132,10 @@ class LocalService:
         return LocalGateway(router, front, await front.start())
 
 
+Serve = Callable[..., LocalService]
+"""Starts a service; takes the named arguments of `local_service`."""
+
+
 @contextmanager
 def local_service(
     folder: Path,

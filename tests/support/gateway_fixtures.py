@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,7 @@ import grpc
 import pytest
 
 from tests.support.api import Api
-from tests.support.gateway import FRONTS, LocalService, fresh, local_service
-
-Serve = Callable[..., LocalService]
+from tests.support.gateway import FRONTS, LocalService, Serve, fresh, local_service
 
 
 @pytest.fixture(scope="module", params=list(FRONTS))

@@ -28,7 +28,7 @@ class Location(NamedTuple):
         position: (latitude, longitude) in degrees, or None.
         hours: weekly opening hours, (ISO weekday 1-7, opening minute, closing minute) in local time.
         exceptions: dated ones, (ISO date, closed, opening minute, closing minute, name).
-        priority: higher is preferred.
+        priority: 0 to 1,000,000; lower is preferred.
         actor_group: locations of one group share an actor; "" leaves it to the packing.
     """
 

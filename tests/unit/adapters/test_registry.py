@@ -30,10 +30,10 @@ def test_the_adapters_of_the_package_are_found(entry_points: Path, tmp_path: Pat
 def test_an_unknown_kind_is_told_with_those_there_are(entry_points: Path, tmp_path: Path) -> None:
     """Of sources and ERP targets each."""
     with pytest.raises(
-        AdapterSettingsError, match="no adapter of kind 'kafka' in allocator.sources; there are: folder"
+        AdapterSettingsError, match=r"no adapter of kind 'kafka' in allocator.sources; there are: folder"
     ):
         make_source(settings("kafka"), tmp_path)
-    with pytest.raises(AdapterSettingsError, match="no adapter of kind 'folder' in allocator.erp; there are: sql"):
+    with pytest.raises(AdapterSettingsError, match=r"no adapter of kind 'folder' in allocator.erp; there are: sql"):
         make_erp(settings("folder"), tmp_path)
 
 
@@ -74,19 +74,19 @@ def test_a_kind_that_two_packages_provide_is_told(entry_points: Path, tmp_path: 
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
     (other / "entry_points.txt").write_text("[allocator.sources]\nfolder = other.folder:Source\n")
-    with pytest.raises(AdapterSettingsError, match="more than once: adapters.sources.folder:FolderSource, other"):
+    with pytest.raises(AdapterSettingsError, match=r"more than once: adapters.sources.folder:FolderSource, other"):
         make_source(settings("folder"), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "a b", "x" * 65])
 def test_a_name_that_cannot_be_a_file_name_is_refused(name: str) -> None:
     """It becomes one, and the name of a cursor."""
-    with pytest.raises(AdapterSettingsError, match="cannot be used: expected 1 to 64"):
+    with pytest.raises(AdapterSettingsError, match=r"cannot be used: expected 1 to 64"):
         check_names([settings("folder", name)])
 
 
 def test_a_name_that_is_there_twice_is_refused() -> None:
     """Also between a source and an ERP target."""
     check_names([settings("folder", "a"), settings("sql", "b")])
-    with pytest.raises(AdapterSettingsError, match="'a' is there 2 times"):
+    with pytest.raises(AdapterSettingsError, match=r"'a' is there 2 times"):
         check_names([settings("folder", "a"), settings("sql", "a")])

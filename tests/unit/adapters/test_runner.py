@@ -83,6 +83,7 @@ def running(settings: Settings, address: str, site: Path) -> Iterator[subprocess
 def reached(settings: Settings, name: str, condition: Callable[[AdapterStatus], bool]) -> AdapterStatus:
     """The status of an adapter, once the condition holds."""
     pause = threading.Event()
+    status = None
     for _ in range(3_000):
         status = read_status(settings.data_dir, name)
         if status is not None and condition(status):

@@ -14,7 +14,9 @@ from allocator.core.codec import (
     decode_result,
     encode_command,
     encode_result,
+    pack_batch,
     pack_events,
+    unpack_batch,
     unpack_events,
 )
 from allocator.core.commands import Movement, MovementType, PolicyLine, SetStockPolicy
@@ -89,6 +91,13 @@ def test_packing_is_deterministic() -> None:
     """The same events give the same bytes."""
     _, batch = do_with_events(ledger_with({"apple": 5}), reserve("q1", apple=1))
     assert pack_events(batch) == pack_events(unpack_events(pack_events(batch)))
+
+
+def test_a_journal_entry_keeps_the_call_behind_each_event() -> None:
+    """Correlation id and trace travel with the event."""
+    _, events = do_with_events(ledger_with({"apple": 5}), reserve("q1", apple=1))
+    records = [(event, "corr-1", "00-trace-01") for event in events]
+    assert unpack_batch(pack_batch(records)) == records
 
 
 def test_no_events_are_a_batch_too() -> None:
