@@ -6,9 +6,10 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import pydantic_settings
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from allocator.core.errors import AllocatorError
@@ -16,6 +17,9 @@ from allocator.core.limits import LedgerLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_PREFIX: Final = "ALLOCATOR_"
 
 
 class SettingsError(AllocatorError):
@@ -115,7 +119,7 @@ class Settings(BaseSettings):
     """All settings. Environment variables win over the file: ALLOCATOR_SERVER__PORT=6000 sets [server] port."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ALLOCATOR_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -143,6 +147,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file."""
         return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        """Keep adapters apart: their names are what their progress is kept under."""
+        names = [adapter.name for adapter in (*self.sources, *self.erps)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two sources or ERP targets are named {name!r}; each needs a name of its own")
+        return self
 
     @property
     def journal_url(self) -> str:
@@ -179,12 +192,38 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
         SettingsError: naming file, setting and what was expected.
     """
     values = _read(path) if path is not None else {}
+    _check_environment()
     try:
         settings = Settings(**values)
-        return settings if not overrides else _Final(**_merged(settings.model_dump(), overrides))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise SettingsError(f"settings {path or 'from the environment'}: {problems}") from None
+        raise SettingsError(_told(error, str(path) if path is not None else "from the environment")) from None
+    except pydantic_settings.SettingsError as error:
+        raise SettingsError(f"settings from the environment: {error}; sections are JSON objects") from None
+    if not overrides:
+        return settings
+    try:
+        return _Final(**_merged(settings.model_dump(), overrides))
+    except ValidationError as error:
+        raise SettingsError(_told(error, "from the command line")) from None
+
+
+def _check_environment() -> None:
+    """Find a mistyped section. Others may have variables that begin like ours, but not with two underscores inside."""
+    for variable in sorted(os.environ):
+        section, nested, _ = variable.removeprefix(_PREFIX).lower().partition("__")
+        if variable.startswith(_PREFIX) and nested and section not in Settings.model_fields:
+            known = ", ".join(sorted(Settings.model_fields))
+            raise SettingsError(f"settings {variable}: there is no section {section!r}; expected one of {known}")
+
+
+def _told(error: ValidationError, where: str) -> str:
+    """Each problem with the place it comes from: an environment variable of its own, or `where`."""
+    told = []
+    for problem in error.errors():
+        variable = _PREFIX + "__".join(map(str, problem["loc"])).upper()
+        setting = ".".join(map(str, problem["loc"])) or "the adapters"
+        told.append(f"settings {variable if variable in os.environ else where}: {setting}: {problem['msg']}")
+    return "; ".join(told)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -194,6 +233,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"settings file {path} cannot be read: {os.strerror(error.errno or 0)}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"settings file {path} is not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"settings file {path} is not UTF-8: {error.reason} at byte {error.start}") from None
     for name in ("data_dir", "network_file"):
         if isinstance(values.get(name), str):
             values[name] = path.parent / values[name]

@@ -5,7 +5,9 @@ Errors name the file, the line and what was expected, because networks are edite
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import functools
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from zoneinfo import available_timezones
 
 import yaml
@@ -15,24 +17,52 @@ from allocator.config import SettingsError
 from allocator.core.commands import Capacity, Measure
 from allocator.core.ids import ID_PATTERN
 from allocator.core.limits import NS_PER_S, QUANTITY_MAX
-from allocator.core.network.types import Group, Kind, Location
+from allocator.core.network.types import GROUPS_MAX, LOCATIONS_MAX, Group, Kind, Location
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d|24:00"
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
+_zones = functools.cache(available_timezones)
+_EXPECTED: Final = {
+    "model_type": "expected a mapping of keys to values",
+    "dict_type": "expected a mapping of keys to values",
+    "list_type": "expected a list",
+    "string_type": "expected text; put it in quotes",
+    "missing": "is missing, and required",
+    "extra_forbidden": "is no key that is known here",
+}
+"""What to say of the commonest mistakes, in words for people who write YAML."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML 1.2's plain values, without the surprises of 1.1: 10:30 is a time of day and NO is Norway."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # PyYAML's way
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|false", "tf"),
+    ("int", r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?[0-9]*\.[0-9]+([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("null", r"~|null|", ["~", "n", ""]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), list(_first))
 
 
 def _zone(name: str) -> str:
-    if name and name not in available_timezones():
+    if name and name not in _zones():
         raise ValueError(f"{name!r} is not an IANA time zone such as Europe/London")
     return name
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class _Hours(_Model):
@@ -70,8 +100,8 @@ class _Group(_Model):
 
 
 class _Network(_Model):
-    locations: list[_Location] = Field(min_length=1)
-    groups: list[_Group] = []
+    locations: list[_Location] = Field(min_length=1, max_length=LOCATIONS_MAX)
+    groups: list[_Group] = Field([], max_length=GROUPS_MAX)
 
 
 class NetworkFile(BaseModel):
@@ -95,36 +125,76 @@ def read_network(path: Path) -> NetworkFile:
     Raises:
         SettingsError: naming file, line and what was expected.
     """
+    root = _composed(path)
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except OSError as error:
-        raise SettingsError(f"network file {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"network file {path} is not UTF-8: {error.reason} at byte {error.start}") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SettingsError(f"{path}:{line}: not YAML: {error.problem}") from None
-    if root is None:
-        raise SettingsError(f"{path}:1: the file is empty; expected a list of `locations`")
-    try:
-        network = _Network.model_validate(_plain(root))
+        network = _Network.model_validate(_plain(path, root))
     except ValidationError as error:
-        problems = error.errors()
-        first = problems[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise SettingsError(f"{path}:{_line(root, first['loc'])}: {where}: {first['msg']}{more}") from None
+        raise SettingsError(_told(path, root, problems[0]) + more) from None
     _check_names(path, root, network)
     return _translate(network)
 
 
-def _plain(node: yaml.Node) -> Any:  # noqa: ANN401  # YAML is any value
+def _composed(path: Path) -> yaml.Node:
+    """The file as a tree that knows its lines; no key twice in one mapping."""
+    text = ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=_Loader)
+    except OSError as error:
+        raise SettingsError(f"network file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"network file {path} is not UTF-8: {error.reason} at byte {error.start}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise SettingsError(f"{path}:{line}: not YAML: {error.reason}") from None
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, error) from None
+    if root is None:
+        raise SettingsError(f"{path}:1: the file is empty; expected a list of `locations`")
+    for key in _repeated(root, set()):
+        raise SettingsError(f"{path}:{key.start_mark.line + 1}: key {key.value!r} is there twice")
+    return root
+
+
+def _plain(path: Path, node: yaml.Node) -> Any:  # noqa: ANN401  # YAML is any value
     """The node's value, built the safe way."""
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise _not_yaml(path, error) from None
     finally:
         loader.dispose()
+
+
+def _not_yaml(path: Path, error: yaml.YAMLError) -> SettingsError:
+    mark = getattr(error, "problem_mark", None)
+    line = mark.line + 1 if mark is not None else 1
+    return SettingsError(f"{path}:{line}: not YAML: {getattr(error, 'problem', None) or error}")
+
+
+def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[yaml.Node]:
+    """Keys that stand twice in their mapping: YAML would keep the last one in silence."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                yield key
+            keys.add(str(key.value))
+    for child in node.value:
+        for part in child if isinstance(child, tuple) else (child,):
+            yield from _repeated(part, seen)
+
+
+def _told(path: Path, root: yaml.Node, problem: ErrorDetails) -> str:
+    where = ".".join(map(str, problem["loc"])) or "the file"
+    what = _EXPECTED.get(problem["type"], problem["msg"])
+    return f"{path}:{_line(root, problem['loc'])}: {where}: {what}"
 
 
 def _line(node: yaml.Node, loc: tuple[int | str, ...]) -> int:

@@ -18,6 +18,8 @@ from bench.series import run_all
 
 ALL: Final = "all"
 SECONDS: Final = 10.0
+WIDTH: Final = 130
+"""Of a table in a file or a pipe, characters."""
 CLEAN: Final = 0
 WRONG: Final = 1
 FAILED: Final = 2
@@ -33,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     known = scenarios()
     options = _options(known, arguments)
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     if options.list or options.scenario is None:
         for item in known.values():
             console.print(f"[bold]{item.name:<14}[/]{item.summary}")

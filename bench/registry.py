@@ -86,7 +86,9 @@ class Scenario(NamedTuple):
 
     def wrong(self, figures: Mapping[str, float]) -> list[Figure]:
         """The figures that have to have one value and have another."""
-        return [figure for figure in self.figures if figure.exactly is not None and not figure.met_by(figures[figure.name])]
+        return [
+            figure for figure in self.figures if figure.exactly is not None and not figure.met_by(figures[figure.name])
+        ]
 
 
 _SCENARIOS: Final[dict[str, Scenario]] = {}

@@ -75,6 +75,8 @@ def _events(outcome: Outcome) -> Table:
     turns = score.turns
     table = Table(title="What happened", show_header=False, title_justify="left")
     rows = {
+        "orders": "Online Retail, D. Chen, UCI Machine Learning Repository, 2015, CC BY 4.0",
+        "made up": "the network, its stock, and what becomes of each order",
         "order book": f"{len(scene.orders.orders):,} orders, {scene.orders.source_lines:,} lines, "
         f"{sum(len(order.lines) for order in scene.orders.orders):,} once those of a SKU are summed",
         "over the counter": f"{len(scene.plan.till_sales):,} of these lines, as till sales through the folder",

@@ -78,7 +78,7 @@ Try, in another terminal:
 from allocator.client import Client
 with Client("{address}") as client:
     held = client.reserve({{"{skus[0]}": 6, "{skus[1]}": 6}}, at="{location}", order="A-1001")
-    print(held.status, held.reservation)
+    print(held.status, held.reservation.name)
     print(client.commit(held.reservation.name).status)
 '
 

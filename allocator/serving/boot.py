@@ -54,12 +54,22 @@ def boot(settings: Settings, store: JournalStore, network: NetworkFile | None, c
     locations = _locations(head)
     actors_max = settings.runtime.actors_max or actors_max_default(cores)
     placed = place(locations, settings.runtime.actors, actors_max)
-    _assign(store, placed)
-    _place(head, placed)
+    homes = _with_left(store, placed)
+    _assign(store, homes)
+    _place(head, homes)
     handles = {name: cluster.start_actor(settings, name, members) for name, members in placed.items()}
     cluster.wait_serving(handles, timeout_s, lambda done: told("actors", done, len(handles)))
     _settle(handles, placed, {row.location: row for row in locations}, network.capacities if network else {})
     return [head, *handles.values()]
+
+
+def _with_left(store: JournalStore, placed: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """`placed`, and with the first actor the journals of locations that left the network: they may come back."""
+    with store.reader() as reader:
+        shards = {name.removeprefix(LOCATION_PREFIX) for name in reader.shards() if name.startswith(LOCATION_PREFIX)}
+    left = shards.difference(*placed.values())
+    first = next(iter(placed))
+    return {unit: [*members, *(sorted(left) if unit == first else ())] for unit, members in placed.items()}
 
 
 def _assign(store: JournalStore, placed: Mapping[str, Sequence[str]]) -> None:

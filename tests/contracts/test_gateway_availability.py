@@ -73,6 +73,8 @@ def test_a_read_waits_for_the_versions_it_asks_for(serve: Serve) -> None:
             actor.hold_feed()
         written = writer.receive(apple, 5).versions
         waiting = reader.availability.CheckAvailability.future(cart((apple, 1), min_versions=written))
+        assert reader.available(apple) == 10
+        assert not waiting.done()
         for actor in service.links.actors.values():
             actor.release_feed()
         response = waiting.result()

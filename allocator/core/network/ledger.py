@@ -162,8 +162,8 @@ class NetworkLedger:
             self.placement[location.location] = min(self.actors, key=lambda actor: (loads[actor], actor))
 
     def _delete(self, location: str) -> None:
+        # Its journal stays where it is, so its placement does too: made anew, it has to meet its old log.
         del self.locations[location]
-        self.placement.pop(location, None)
         for name, group in self.groups.items():
             if location in group.locations:
                 left = tuple(member for member in group.locations if member != location)
@@ -184,6 +184,10 @@ class NetworkLedger:
                 return self._missing_group(command.group.group) or self._missing_members(command.group)
             case t.DeleteGroup():
                 return self._missing_group(command.group)
+            case t.LoadNetwork():
+                locations, groups = [row[0] for row in command.locations], [row[0] for row in command.groups]
+                full = _overfull(self.locations, locations, t.LOCATIONS_MAX, "locations")
+                return full or _overfull(self.groups, groups, t.GROUPS_MAX, "groups")
             case _:
                 return None
 
@@ -210,3 +214,10 @@ class NetworkLedger:
                 detail = f"location {name!r} is not in the network"
                 return Rejected(Reason.LOCATION_UNKNOWN, f"location_group.locations[{i}]", detail)
         return None
+
+
+def _overfull(table: dict[str, Any], names: Sequence[str], most: int, what: str) -> Rejected | None:
+    count = len(table.keys() | set(names))
+    if count > most:
+        return Rejected(Reason.TABLE_FULL, what, f"{count} {what}; {most} are the most there may be")
+    return None

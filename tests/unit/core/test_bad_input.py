@@ -19,9 +19,11 @@ from allocator.core.commands import (
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import (
     CLOCK_SKEW_MAX_NS,
+    DISPOSITIONS_PER_SKU_MAX,
     LINES_MAX,
     QUANTITY_MAX,
     QUOTAS_PER_SKU_MAX,
+    SOURCES_MAX,
     TTL_MAX_NS,
     TTL_MIN_NS,
     LedgerLimits,
@@ -202,3 +204,25 @@ def test_a_location_has_only_so_many_live_reservations() -> None:
     assert do(ledger, reserve("q3", apple=1)).reason == Reason.TABLE_FULL
     do(ledger, release("q4", of="q1"))
     assert do(ledger, reserve("q3", apple=1)).status == ReserveStatus.HELD
+
+
+def test_a_sku_has_only_so_many_dispositions() -> None:
+    """One more is refused with TABLE_FULL, by a movement and by a policy; those there go on."""
+    ledger = ledger_with({"apple": 100})
+    for n in range(DISPOSITIONS_PER_SKU_MAX):
+        do(ledger, damage("apple", 1)._replace(disposition=f"d{n}"))
+    result = do(ledger, damage("apple", 1))
+    assert (result.status, result.reason) == (MovementStatus.REJECTED, "TABLE_FULL")
+    assert do(ledger, policy("p1", "apple", moves=(("", "damaged", 1),))).reason == Reason.TABLE_FULL
+    assert do(ledger, damage("apple", 1)._replace(disposition="d0")).status == MovementStatus.APPLIED
+
+
+def test_only_so_many_sources_may_number_their_movements() -> None:
+    """One more is refused with TABLE_FULL; it may still send movements without a sequence."""
+    ledger = ledger_with({"apple": 100})
+    for n in range(SOURCES_MAX):
+        do(ledger, sale("apple", 1, source=f"till-{n}", sequence=1))
+    one_more = sale("apple", 1, source="till-new", sequence=1)
+    assert do(ledger, one_more).reason == "TABLE_FULL"
+    assert do(ledger, one_more._replace(sequence=0)).status == MovementStatus.APPLIED
+    assert do(ledger, sale("apple", 1, source="till-0", sequence=2)).status == MovementStatus.APPLIED

@@ -172,6 +172,35 @@ def test_a_reserve_forgotten_by_id_is_known_by_its_reservation() -> None:
     assert stock(ledger, "apple").held == 2
 
 
+def test_a_reservation_known_without_its_request_still_tells_a_reuse() -> None:
+    """What the reservation remembers is compared; the order of lines is not part of it."""
+    ledger = ledger_with({"apple": 10, "fig": 1}, LedgerLimits(requests_max=0))
+    do(ledger, partial("q1", apple=2, fig=2))
+    assert do(ledger, partial("q1", fig=2, apple=2)).status == ReserveStatus.PARTIALLY_HELD
+    for changed, field in (
+        (partial("q1", apple=1, fig=2), "lines"),
+        (partial("q1", apple=2), "lines"),
+        (reserve("q1", apple=2, fig=2), "lines"),
+        (partial("q1", apple=2, fig=2)._replace(channel="web"), "channel"),
+        (partial("q1", apple=2, fig=2)._replace(order="o9"), "order"),
+    ):
+        result = do(ledger, changed)
+        assert (result.reason, result.field) == (Reason.REQUEST_ID_REUSED, field)
+    do(ledger, release("q2", of="q1", fig=1))
+    do(ledger, reserve("q3", apple=1, fig=1))
+    assert do(ledger, reserve("q3", fig=1, apple=1)).status == ReserveStatus.HELD
+
+
+def test_nothing_may_be_remembered() -> None:
+    """Tables of size 0 forget at once."""
+    forgetful = LedgerLimits(requests_max=0, closed_max=0, movements_max=0, movement_ids_max=0)
+    ledger = ledger_with({"apple": 10}, forgetful)
+    do(ledger, reserve("q1", apple=2))
+    do(ledger, release("q2", of="q1"))
+    assert do(ledger, release("q2", of="q1")).reason == Reason.RESERVATION_UNKNOWN
+    assert StockLedger.restore(ledger.snapshot()).snapshot() == ledger.snapshot()
+
+
 def test_ended_reservations_are_kept_only_so_many() -> None:
     """The one that ended first is forgotten first; live ones never are."""
     ledger = ledger_with({"apple": 10}, LedgerLimits(closed_max=1))

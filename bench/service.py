@@ -1,0 +1,143 @@
+"""A real service to measure: `allocator serve` in a process of its own, in a folder of its own, on a free port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+import grpc
+import yaml
+from grpc_health.v1 import health_pb2 as pb
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from bench.errors import BenchError
+from bench.machine import ROOT
+
+START_S: Final = 180.0
+STOP_S: Final = 120.0
+LOOK_S: Final = 0.05
+ASK_S: Final = 2.0
+LOG_LINES: Final = 20
+SERVICES: Final = (
+    "",
+    "allocator.v1.AvailabilityService",
+    "allocator.v1.InventoryService",
+    "allocator.v1.NetworkService",
+    "allocator.v1.ReservationService",
+)
+
+
+class Service:
+    """`allocator serve` with a network of its own; ends with the `with` block.
+
+    Args:
+        folder: for its data, its network file and its log.
+        locations: ids of the locations, all open.
+
+    Attributes:
+        address: where it answers.
+        started_s: how long the last start took, until health said SERVING for every service.
+    """
+
+    def __init__(self, folder: Path, locations: Sequence[str]) -> None:
+        self._folder = folder
+        self._port = _free_port()
+        self.address = f"127.0.0.1:{self._port}"
+        self.started_s = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+        write_network(self._network_file, locations)
+
+    def start(self) -> None:
+        """Start it and wait until all of it serves.
+
+        Raises:
+            BenchError: it ended or took too long; with the end of its log.
+        """
+        began_s = time.monotonic()
+        self._launch()
+        with grpc.insecure_channel(self.address) as channel:
+            while not all(_serves(channel, service) for service in SERVICES):
+                self._check(began_s)
+                time.sleep(LOOK_S)
+        self.started_s = time.monotonic() - began_s
+
+    def stop(self) -> None:
+        """End it as its users do, with SIGTERM; what is left of its session after that is killed."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def _network_file(self) -> Path:
+        return self._folder / "network.yaml"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "service.log"
+
+    def _launch(self) -> None:
+        # Settings of whoever runs the benchmark are not those of the benchmark.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ALLOCATOR_")}
+        options = ("--network", str(self._network_file), "--data", str(self._folder / "data"))
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "allocator.cli", "serve", *options, "--port", str(self._port)],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us, and then we end it
+            )
+
+    def _check(self, began_s: float) -> None:
+        assert self._process is not None
+        code = self._process.poll()
+        if code is None and time.monotonic() - began_s < START_S:
+            return
+        what = f"is not up after {START_S:g} s" if code is None else f"ended with code {code}"
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+        self.stop()
+        raise BenchError("\n".join((f"the service {what}; its log ends:", *lines)))
+
+
+def write_network(path: Path, locations: Sequence[str]) -> None:
+    """Write a network file of open stores with nothing but their ids."""
+    rows = [{"id": location, "kind": "store"} for location in locations]
+    path.write_text(yaml.safe_dump({"locations": rows}), encoding="utf-8")
+
+
+def _serves(channel: grpc.Channel, service: str) -> bool:
+    check = HealthStub(channel).Check  # type: ignore[attr-defined]  # the stub makes it when it is made
+    try:
+        answer = check(pb.HealthCheckRequest(service=service), timeout=ASK_S)
+    except grpc.RpcError:
+        return False
+    return bool(answer.status == pb.HealthCheckResponse.SERVING)
+
+
+def _free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
