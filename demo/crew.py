@@ -41,7 +41,8 @@ async def run_crew(address: str, *, processes: int, clients: int, seed: int, tel
         async with asyncio.TaskGroup() as group:
             for process in crew:
                 group.create_task(_listen(process, tell))
-    except* DemoError as errors:
+    except ExceptionGroup as errors:
+        # One is enough to end the play.
         raise errors.exceptions[0] from None
     finally:
         await _end(crew)

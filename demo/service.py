@@ -18,7 +18,7 @@ from demo.errors import DemoError
 
 ROOT: Final = Path(__file__).parents[1]
 SETTINGS_FILE: Final = Path(__file__).parent / "demo.toml"
-START_TIMEOUT_S: Final = 120.0
+START_TIMEOUT_S: Final = 150.0
 STOP_TIMEOUT_S: Final = 60.0
 LOOK_S: Final = 0.1
 ACTOR_TITLE: Final = "ray::LocationActor"
@@ -129,7 +129,7 @@ class Service:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(self._process.wait, STOP_TIMEOUT_S)
-        # Whoever of its session is left has nobody to look after it any more.
+        # Whoever of its process group is left has nobody to look after it any more.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

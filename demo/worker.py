@@ -35,9 +35,12 @@ async def work(address: str, orders: list[PlannedOrder], clients: int) -> None:
     ) as client:
         player = Player(client, tell)
         waiting = deque(orders)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(clients):
-                group.create_task(_serve(player, waiting))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(clients):
+                    group.create_task(_serve(player, waiting))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         tell(Finished(retries=client.retries))
         await player.lapse()
 
@@ -69,8 +72,8 @@ def main() -> None:
     plan = make_plan(read_orders(), read_sites().stores, seed)
     try:
         asyncio.run(work(address, list(plan.orders[index::of]), clients))
-    except* AllocatorError as errors:
-        sys.exit("; ".join(str(error) for error in errors.exceptions))
+    except AllocatorError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -133,14 +133,17 @@ class Exporter:
         except _LATER:
             raise
         except AllocatorError as error:
-            log.error("location stands still", location=location, error=str(error))  # noqa: TRY400  # it says all
-            self._standstill_ns[location] = self._clock_ns() + int(STANDSTILL_S * NS_PER_S)
-            # What it has in memory may be half-way through an entry.
-            stopped = self._followers.pop(location, None)
-            states[location] = stopped.state(str(error)) if stopped else LocationState(error=str(error))
+            self._stand_still(location, error, states)
             return False
         states[location] = follower.state()
         return more
+
+    def _stand_still(self, location: str, error: AllocatorError, states: dict[str, LocationState]) -> None:
+        log.error("location stands still", location=location, error=str(error))
+        self._standstill_ns[location] = self._clock_ns() + int(STANDSTILL_S * NS_PER_S)
+        # What it has in memory may be half-way through an entry.
+        stopped = self._followers.pop(location, None)
+        states[location] = stopped.state(str(error)) if stopped else LocationState(error=str(error))
 
     def _follow(self, reader: JournalReader, location: str) -> Follower:
         return Follower(
@@ -153,12 +156,17 @@ class Exporter:
         )
 
     def _put_positions(self, *, at_once: bool = False) -> None:
-        states = dict(self.states)
-        for location, follower in self._followers.items():
-            if not states[location].error:
+        for location, follower in list(self._followers.items()):
+            states = dict(self.states)
+            try:
                 follower.put_positions(at_once=at_once)
+            except _LATER:
+                raise
+            except AllocatorError as error:
+                self._stand_still(location, error, states)
+            else:
                 states[location] = follower.state()
-                self.states = dict(states)
+            self.states = states
 
     def _tell(self, done: Mapping[str, int]) -> None:
         """Let the journal be cut up to where the ERP is. Behind by a crash it only keeps more than it need."""

@@ -7,11 +7,15 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 REFRESH_S: Final = 1.0
+
+log = structlog.get_logger("allocator.serve")
 
 
 class ServiceNotice:
@@ -32,6 +36,7 @@ class ServiceNotice:
         self._asked: list[Any] = []
         self._next_s = 0.0
         self._written = ""
+        self._problem = ""
 
     def refresh(self, children: Mapping[str, int]) -> None:
         """Ask the actors now and then, without waiting for them, and write the file when it changed."""
@@ -58,8 +63,15 @@ class ServiceNotice:
 
     def _write(self, children: Mapping[str, int]) -> None:
         text = json.dumps(self._fixed | {"children": dict(children), "actors": self._actors}, indent=2)
-        if text != self._written:
-            part = self._path.with_suffix(".part")
+        if text == self._written:
+            return
+        part = self._path.with_suffix(".part")
+        try:
             part.write_text(text, encoding="utf-8")
             part.replace(self._path)
-            self._written = text
+        except OSError as error:  # a full disk stops the ledgers, who say so; it must not end the service
+            if str(error) != self._problem:
+                log.warning("notice not written", path=str(self._path), error=str(error))
+            self._problem = str(error)
+        else:
+            self._written, self._problem = text, ""

@@ -51,7 +51,10 @@ def test_each_type_of_movement_changes_on_hand(api: Api) -> None:
         (i.MOVEMENT_TYPE_COUNT, 8, 8),
         (i.MOVEMENT_TYPE_RECEIPT, 2, 10),
     ]
-    response = api.record([movement(kind, apple, quantity) for kind, quantity, _ in rows])
+    times = [seconds_ago(100 - n) for n in range(len(rows))]
+    response = api.record(
+        [movement(kind, apple, quantity, occurred_time=at) for (kind, quantity, _), at in zip(rows, times, strict=True)]
+    )
     assert [result.status for result in response.results] == [APPLIED] * len(rows)
     assert [result.on_hand for result in response.results] == [after for _, _, after in rows]
     assert [version.location for version in response.versions] == [DC]
@@ -71,8 +74,8 @@ def test_results_are_in_the_order_of_movements_whatever_the_locations(api: Api) 
 def test_more_movements_than_a_batch_takes_keep_their_order(api: Api) -> None:
     """A count among thousands of movements of its SKU counts those before it and not those after."""
     apple = fresh()
-    before = [receipt(apple, 1) for _ in range(3_000)]
-    count = movement(i.MOVEMENT_TYPE_COUNT, apple, 7)
+    before = [receipt(apple, 1, occurred_time=seconds_ago(100)) for _ in range(3_000)]
+    count = movement(i.MOVEMENT_TYPE_COUNT, apple, 7, occurred_time=seconds_ago(50))
     after = [receipt(apple, 1) for _ in range(3_000)]
     response = api.record([*before, count, *after])
     assert [result.on_hand for result in response.results] == [*range(1, 3_001), 7, *range(8, 3_008)]

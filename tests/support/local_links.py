@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from allocator.core.limits import LedgerLimits
 from allocator.core.network.types import Group, LoadNetwork, Location, Place
 from allocator.journal.store import JournalSettings
 from allocator.runtime.actor import ActorConfig, LocationActor
-from allocator.runtime.hosted import NETWORK, Status
+from allocator.runtime.host import LedgerHost
+from allocator.runtime.hosted import NETWORK, Hosted, Status
 from allocator.runtime.links import ActorLink, Links
 
 WRITE_THREADS = 4
@@ -67,8 +69,17 @@ class LocalActor:
 
     def restart(self) -> None:
         """Stop the actor and start it anew from its journal."""
+        with self.recovering():
+            pass
+
+    @contextmanager
+    def recovering(self) -> Iterator[None]:
+        """Stop the actor and start it anew, except that its ledgers do not come up before the end of the block."""
         self._stop_actor()
-        self.actor = LocationActor(self._config)
+        may_recover = threading.Event()
+        self.actor = _SlowActor(self._config, may_recover)
+        yield
+        may_recover.set()
         self.wait_serving()
 
     def wait_serving(self) -> None:
@@ -127,6 +138,18 @@ class LocalActor:
         host = self.actor._host  # noqa: SLF001  # in production the process ends and takes its files along
         if host is not None:
             host.journal.close()
+
+
+class _SlowActor(LocationActor):
+    """A real actor that waits before each recovery."""
+
+    def __init__(self, config: ActorConfig, may_recover: threading.Event) -> None:
+        self._may_recover = may_recover
+        super().__init__(config)
+
+    def _recover(self, host: LedgerHost, item: Hosted) -> None:
+        self._may_recover.wait()
+        super()._recover(host, item)
 
 
 class LocalLink(ActorLink):

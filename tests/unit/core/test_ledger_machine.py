@@ -243,7 +243,7 @@ class SmallTablesMachine(LedgerMachine):
     limits: ClassVar[LedgerLimits] = SMALL
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
 SmallTablesMachine.TestCase.settings = LedgerMachine.TestCase.settings
 TestLedgerAgainstReference = LedgerMachine.TestCase
 TestSmallTablesAgainstReference = SmallTablesMachine.TestCase

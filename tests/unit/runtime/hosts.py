@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from allocator.core import codec
+from allocator.core import commands as c
 from allocator.core.commands import GetStock, Movement, MovementType, Reserve
 from allocator.core.ids import reservation_id
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S, LedgerLimits
+from allocator.core.network.types import NetworkCommand
 from allocator.core.results import StockView
 from allocator.journal import Journal, JournalSettings
 from allocator.runtime.host import LedgerHost
 from allocator.runtime.hosted import Hosted
 from tests.unit.runtime.journals import PATIENCE_S
+
+Command = c.Command | NetworkCommand
 
 NOW_NS = 1_000_000 * NS_PER_S
 TTL_NS = 60 * NS_PER_S
@@ -39,6 +43,7 @@ class Clock:
         self._read = threading.Semaphore(0)
 
     def __call__(self) -> int:
+        """Tell the time."""
         self._read.release()
         return self.now_ns
 
@@ -61,6 +66,7 @@ class Deaths(list[str]):
     """Stands for the end of the process: remembers the reasons it was called with."""
 
     def __call__(self, reason: str) -> None:
+        """Die of this."""
         self.append(reason)
 
 
@@ -85,7 +91,7 @@ def host_of(
 
 
 def run(
-    target: Executes, *calls: tuple[str, Any], known: Mapping[str, int] | None = None
+    target: Executes, *calls: tuple[str, Command], known: Mapping[str, int] | None = None
 ) -> tuple[dict[str, tuple[int, Any]], list[Any]]:
     """Execute one batch of (name, command); returns progress and results."""
     wire = [(name, codec.tagged(command), "", "") for name, command in calls]
@@ -93,7 +99,7 @@ def run(
     return progress, [codec.untagged(array) for array in results]
 
 
-def do(target: Executes, name: str, command: Any) -> Any:
+def do(target: Executes, name: str, command: Command) -> Any:  # noqa: ANN401  # any result
     """Execute one command; its result."""
     return run(target, (name, command))[1][0]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ from tests.support.local_links import LocalLinks
 from tests.unit.runtime.hosts import NO_SNAPSHOTS, UNIT, do, hold, receipt, stock_of
 from tests.unit.runtime.journals import PATIENCE_S
 from tests.unit.runtime.routers import router_of
+
 
 class SafeActor(LocationActor):
     """An actor whose end does not end the tests."""
@@ -61,9 +62,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield started
 
 
-def poll(actor: LocationActor, *names: str, incarnation: str = "", sequence: int = -1, wait_s: float = 1.0) -> Any:
+def poll(
+    actor: LocationActor, *names: str, incarnation: str = "", sequence: int = -1, wait_s: float = 1.0
+) -> tuple[str, int, dict[str, tuple[str, int, tuple[Any, ...]]]]:
     """Ask for news of ledgers that nothing is known of."""
-    return codec.unpack(actor.changes(codec.pack((incarnation, sequence, dict.fromkeys(names), wait_s))))
+    news = codec.unpack(actor.changes(codec.pack((incarnation, sequence, dict.fromkeys(names), wait_s))))
+    return cast("tuple[str, int, dict[str, tuple[str, int, tuple[Any, ...]]]]", news)
 
 
 def wait_up(actor: LocationActor, *names: str) -> dict[str, str]:
@@ -94,7 +98,9 @@ def test_a_damaged_entry_stops_its_location_and_no_other(start: Start, tmp_path:
         do(first, "dc", receipt(f"m{n}", "fig", 1))
         do(first, "shop", receipt(f"m{n}", "fig", 1))
     first.close()
-    assert sql(unit_file(tmp_path), "UPDATE entries SET payload = x'746f726e' WHERE shard = 'location/dc' AND version = 3")
+    assert sql(
+        unit_file(tmp_path), "UPDATE entries SET payload = x'746f726e' WHERE shard = 'location/dc' AND version = 3"
+    )
     actor = start("dc", "shop")
     assert actor.status()["ledgers"]["shop"] == ("serving", "")
     status, detail = actor.status()["ledgers"]["dc"]

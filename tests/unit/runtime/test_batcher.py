@@ -264,7 +264,7 @@ async def test_a_group_stays_together_and_in_order() -> None:
     futures = submit(batches, "b", "c")
     group = batches.submit_group("dc", [command(name) for name in "def"], CONTEXT)
     with pytest.raises(OverloadedError):
-        batches.submit_group("dc", [command(name) for name in "gh"], CONTEXT)
+        await batches.submit_group("dc", [command(name) for name in "gh"], CONTEXT)
     actor.answer()
     await asyncio.gather(*first, *futures)
     assert await group == [Answer(Done(repeated=True), 7)] * 3

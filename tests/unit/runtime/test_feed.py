@@ -83,9 +83,10 @@ def test_every_change_of_the_network_is_the_whole_network() -> None:
     """It is small and changes seldom."""
     network = NetworkLedger()
     recorder = Recorder(network)
+    changes = []
     for name in ("dc", "shop"):
         network.execute(CreateLocation(f"create-{name}", Location(name)), NOW_NS)
         network.close_batch()
-        change = recorder.changed()
-        assert change.whole
-    assert [row[0] for row in codec.unpack(change.data)["locations"]] == ["dc", "shop"]
+        changes.append(recorder.changed())
+    assert [change.whole for change in changes] == [True, True]
+    assert [row[0] for row in codec.unpack(changes[-1].data)["locations"]] == ["dc", "shop"]

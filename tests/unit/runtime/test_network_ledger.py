@@ -11,7 +11,7 @@ from allocator.core import codec
 from allocator.core.errors import BrokenInvariantError
 from allocator.core.ids import reservation_id
 from allocator.core.limits import LedgerLimits
-from allocator.core.network import ledger as network_ledger
+from allocator.core.network import types
 from allocator.core.network.ledger import NetworkLedger
 from allocator.core.network.types import (
     CreateGroup,
@@ -22,6 +22,8 @@ from allocator.core.network.types import (
     Kind,
     LoadNetwork,
     Location,
+    NetworkChanged,
+    NetworkCommand,
     NetworkDone,
     Place,
     UpdateGroup,
@@ -45,7 +47,7 @@ ROWS = st.fixed_dictionaries(
         "exceptions": st.sampled_from([(), (("2026-12-25", True, 0, 0, "Christmas"),)]),
         "labels": st.sampled_from([(), (("region", "north"),)]),
     }
-).map(lambda fields: Location(**fields))
+).map(lambda fields: Location(**fields))  # type: ignore[arg-type]  # they are of many types
 FIELDS = st.sets(st.sampled_from(["display_name", "kind", "open", "position", "labels"])).map(
     lambda names: tuple(sorted(names))
 )
@@ -66,13 +68,14 @@ class Network(RuleBasedStateMachine):
         self.actors: list[str] = []
         self.answered: list[Any] = []
 
-    def do(self, command: Any) -> NetworkDone | Rejected:
+    def do(self, command: NetworkCommand) -> NetworkDone | Rejected:
         """Execute and journal; the twin replays what the journal would have."""
         result, events = self.ledger.execute(command, NOW_NS + len(self.answered))
         if events:
             version = self.ledger.close_batch()
-            payload = codec.pack_batch([(event, "", "") for event in events])
-            self.twin.replay(version, [record[0] for record in codec.unpack_batch(payload)])
+            journaled = [codec.untagged(codec.unpack(codec.pack(codec.tagged(event)))) for event in events]
+            assert all(type(event) is NetworkChanged for event in journaled)
+            self.twin.replay(version, journaled)
         if isinstance(result, NetworkDone):
             self.answered.append(command)
         return result
@@ -86,7 +89,7 @@ class Network(RuleBasedStateMachine):
         self.locations[row.location] = row._asdict()
         if row.location not in self.placement and self.actors:
             loads = {actor: list(self.placement.values()).count(actor) for actor in self.actors}
-            self.placement[row.location] = sorted(self.actors, key=lambda actor: (loads[actor], actor))[0]
+            self.placement[row.location] = min(self.actors, key=lambda actor: (loads[actor], actor))
 
     @rule(row=ROWS)
     def create(self, row: Location) -> None:
@@ -229,8 +232,8 @@ def test_a_decision_changes_nothing() -> None:
 
 def test_a_network_has_a_named_maximum_also_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is there already and comes again does not count twice."""
-    monkeypatch.setattr(network_ledger.t, "LOCATIONS_MAX", 2)
-    monkeypatch.setattr(network_ledger.t, "GROUPS_MAX", 1)
+    monkeypatch.setattr(types, "LOCATIONS_MAX", 2)
+    monkeypatch.setattr(types, "GROUPS_MAX", 1)
     network = NetworkLedger()
     network.execute(LoadNetwork("l1", (Location("dc"), Location("shop"))), NOW_NS)
     assert network.execute(LoadNetwork("l2", (Location("dc"), Location("shop"))), NOW_NS)[0] == NetworkDone()

@@ -240,9 +240,7 @@ async def test_a_write_to_the_network_is_seen_at_once_even_after_its_actor_resta
     actors.actors[NETWORK].release_feed()
 
 
-async def test_a_repeated_write_to_the_network_is_seen_too(
-    actors: LocalLinks, gateways: tuple[Router, Router]
-) -> None:
+async def test_a_repeated_write_to_the_network_is_seen_too(actors: LocalLinks, gateways: tuple[Router, Router]) -> None:
     """The answer to a repeat brings no change with it, so the gateway waits for the feed."""
     first, second = gateways
     actors.actors[NETWORK].hold_feed()

@@ -10,9 +10,10 @@ import pytest
 from adapters.erp.exporter import STANDSTILL_S, Exporter
 from adapters.erp.port import ErpOptions
 from adapters.errors import TargetUnavailableError
+from allocator.core import codec
 from allocator.core.commands import Commit, Fulfil, Reserve
 from allocator.core.limits import NS_PER_S
-from allocator.journal import Cursor, Entry, JournalStore, Trimmed, Write
+from allocator.journal import Cursor, Entry, JournalStore, Snapshot, Trimmed, Write
 from tests.unit.adapters.helpers import LOCATION, NOW_NS
 from tests.unit.adapters.journaled import LIMITS, ErpMemory, Following, Locations, MemoryErp, receipt
 
@@ -203,6 +204,41 @@ def test_a_damaged_location_stands_still_and_the_others_go_on(
         erp.catch_up()
         assert not erp.exporter.states["york-3"].error
     assert posted(memory) == [(1, 5), (1, 7)]
+
+
+def test_a_snapshot_that_cannot_be_read_stops_its_location_only(
+    store: JournalStore, locations: Locations, memory: ErpMemory
+) -> None:
+    """Be it met for a posting or for a position."""
+    for location in ("york-3", "hull-4"):
+        locations.do(receipt("A", 7, "m1"), location=location)
+        shard = f"location/{location}"
+        epoch = locations.journal.open(shard).epoch
+        locations.journal.save_snapshot(shard, epoch, Snapshot(1, codec.pack({"format": 99})))
+    memory.cursors["hull-4"] = 1
+    with following(store, memory) as erp:
+        erp.catch_up()
+        errors = {location: state.error for location, state in erp.exporter.states.items()}
+    assert errors.pop(LOCATION) == ""
+    assert ["format 99 is not known" in error for error in errors.values()] == [True, True]
+    assert memory.positions == {LOCATION: locations.positions()}
+
+
+def test_an_exporter_that_never_got_through_stops(store: JournalStore, locations: Locations, memory: ErpMemory) -> None:
+    """When the ERP fails after its cursor was read, and then the process is told to stop."""
+    stop = threading.Event()
+
+    class Away(MemoryErp):
+        """Takes nothing."""
+
+        def post(self, *args: object, **kwargs: object) -> tuple[()]:  # noqa: ARG002  # whatever it is
+            """Fail, and stop the process."""
+            stop.set()
+            raise TargetUnavailableError("away")
+
+    target = Away("erp", ErpOptions(), Path(), memory)
+    Exporter("erp", target, store, options=ErpOptions(), limits=LIMITS, clock_ns=lambda: NOW_NS).run(stop)
+    assert memory.positions == {}
 
 
 def test_an_erp_that_was_put_back_behind_the_cut_is_told(

@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from allocator.v1 import availability_pb2 as a
+from allocator.v1 import inventory_pb2 as i
+from allocator.v1 import reservation_pb2 as r
+from tests.support.api import DC, STORE_1, Api, cart, failure, failure_in, failure_of, receipt, reserve
+from tests.support.gateway import LocalService, Serve, fresh
+
+pytest_plugins = ("tests.support.gateway_fixtures",)
+
+SERVICES = tuple(
+    f"allocator.v1.{name}Service" for name in ("Availability", "Reservation", "Inventory", "Network")
+)
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def health_of(channel: grpc.Channel, service: str = "") -> Any:
+    """What the health service says."""
+    request = health_pb2.HealthCheckRequest(service=service)
+    return health_pb2_grpc.HealthStub(channel).Check(request).status
+
+
+def test_every_service_is_healthy(channel: grpc.Channel) -> None:
+    """The server as a whole and each service of the contract."""
+    assert [health_of(channel, service) for service in ("", *SERVICES)] == [SERVING] * 5
+
+
+def test_services_can_be_listed(channel: grpc.Channel) -> None:
+    """Reflection tells them, so that grpcurl works at once."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    response = next(stub.ServerReflectionInfo(iter([request])))
+    listed = {service.name for service in response.list_services_response.service}
+    assert {*SERVICES, "grpc.health.v1.Health"} <= listed
+
+
+def test_every_answer_tells_its_correlation_id_and_gateway(api: Api) -> None:
+    """The caller's own id, or one made for it; with answers, errors and streams."""
+    mine = (("x-correlation-id", "order-4711"),)
+    _, call = api.reservations.Reserve.with_call(reserve((api.stocked(1), 1)), metadata=mine)
+    assert dict(call.trailing_metadata())["x-correlation-id"] == "order-4711"
+    _, call = api.availability.CheckAvailability.with_call(cart((api.stocked(1), 1)))
+    told = dict(call.trailing_metadata())
+    assert re.fullmatch(r"[0-9a-f]{32}", str(told["x-correlation-id"]))
+    assert told["x-allocator-gateway"] == "0"
+    with pytest.raises(grpc.RpcError) as caught:
+        api.reservations.Reserve(r.ReserveRequest(), metadata=mine)
+    assert dict(caught.value.trailing_metadata())["x-correlation-id"] == "order-4711"  # type: ignore[attr-defined]
+    stream = api.availability.QueryAvailability(iter([]), metadata=mine)
+    assert list(stream) == []
+    assert dict(stream.trailing_metadata())["x-correlation-id"] == "order-4711"
+
+
+def test_an_odd_correlation_id_is_replaced(api: Api) -> None:
+    """It goes into logs and journal: a long one, or one with blanks, is not taken."""
+    for odd in ("x" * 129, "a b"):
+        metadata = (("x-correlation-id", odd),)
+        _, call = api.availability.CheckAvailability.with_call(cart((api.stocked(1), 1)), metadata=metadata)
+        assert dict(call.trailing_metadata())["x-correlation-id"] != odd
+
+
+def test_64_clients_race_for_the_last_100_units(serve: Serve) -> None:
+    """Exactly 100 units are sold; everybody else is told INSUFFICIENT_STOCK with what is left."""
+    service = serve()
+    with service.channel() as channel:
+        api = Api(channel)
+        api.receive("last", 100)
+        answers = race(service, clients=64, each=4)
+        held = [answer for answer in answers if answer.status == r.RESERVE_STATUS_HELD]
+        refused = [answer for answer in answers if answer.status == r.RESERVE_STATUS_INSUFFICIENT_STOCK]
+        assert (len(held), len(refused)) == (100, 156)
+        assert {answer.lines[0].available for answer in refused} == {0}
+        assert len({answer.reservation.name for answer in held}) == 100
+        stock = api.stock("last")
+        assert (stock.on_hand, stock.held, stock.available) == (100, 100, 0)
+
+
+def race(service: LocalService, clients: int, each: int) -> Sequence[r.ReserveResponse]:
+    """Many clients, each on a connection of its own, reserve one unit at a time, all at once."""
+    answers: list[r.ReserveResponse] = []
+    start = threading.Barrier(clients)
+
+    def client() -> None:
+        with service.channel() as channel:
+            api = Api(channel)
+            grpc.channel_ready_future(channel).result()
+            start.wait()
+            answers.extend([api.reserve(("last", 1)) for _ in range(each)])
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+def test_a_request_id_acts_once_through_any_gateway_and_after_a_restart(serve: Serve) -> None:
+    """Two gateways, one reservation; the same after the actor came back from its journal."""
+    service = serve(gateways=2)
+    with service.channel(0) as first, service.channel(1) as second:
+        one, other = Api(first), Api(second)
+        apple, request_id = one.stocked(10), fresh("request")
+        name = one.reserve((apple, 3), request_id=request_id).reservation.name
+        again = other.reserve((apple, 3), request_id=request_id)
+        assert (again.reservation.name, again.repeated_request) == (name, True)
+        service.actor().restart()
+        late = retried(other, (apple, 3), request_id)
+        assert (late.reservation.name, late.repeated_request) == (name, True)
+        found = failure(other.reserve, (apple, 4), request_id=request_id)
+        assert (found.code, found.metadata) == (grpc.StatusCode.ALREADY_EXISTS, {"field": "lines"})
+        assert other.stock(apple).held == 3
+
+
+def test_a_lost_answer_leaves_the_outcome_open(serve: Serve) -> None:
+    """UNAVAILABLE, OUTCOME_UNKNOWN names the request id; the same id again tells what became of it."""
+    service = serve()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(10)
+        for lose, repeated in ((service.actor().lose_answer, True), (service.actor().lose_call, False)):
+            request_id = fresh("request")
+            lose()
+            found = failure(api.reserve, (apple, 1), request_id=request_id)
+            assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "OUTCOME_UNKNOWN")
+            assert found.metadata == {"request_id": request_id}
+            assert api.reserve((apple, 1), request_id=request_id).repeated_request is repeated
+        assert api.stock(apple).held == 2
+
+
+def retried(api: Api, line: tuple[str, int], request_id: str) -> r.ReserveResponse:
+    """The answer, however often the connection or the actor has to be waited for."""
+    while True:
+        try:
+            return api.reserve(line, request_id=request_id)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE:  # type: ignore[attr-defined]  # it is a Call
+                raise
+
+
+def test_a_recovering_location_is_unavailable_and_unhealthy(serve: Serve) -> None:
+    """RECOVERING names the location and when to come back; nothing happened; other locations go on."""
+    service = serve()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(10)
+        api.receive(apple, 10, "locations/store-2")
+        with service.actor().recovering():
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            while next(watch).status != NOT_SERVING:
+                pass
+            found = failure(api.reserve, (apple, 1))
+            assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "RECOVERING")
+            assert found.metadata == {"location": DC}
+            assert found.retry_s > 0
+            api.held((apple, 1), at="locations/store-2")
+        while next(watch).status != SERVING:
+            pass
+        watch.cancel()
+        assert api.held((apple, 1))
+
+
+def test_a_full_queue_is_overload(serve: Serve) -> None:
+    """Beyond queue_max a call is refused at once, with when to come back; nothing happened, others are answered."""
+    service = serve(queue_max=3, in_flight_max=1)
+    actor = service.actor()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(100)
+        arrivals(actor)
+        actor.hold()
+        first = api.reservations.Reserve.future(reserve((apple, 1)))
+        actor.arrived.acquire()
+        calls = [api.reservations.Reserve.future(reserve((apple, 1))) for _ in range(5)]
+        refused = [call for call in calls if call_error(call, within_s=0.5)]
+        assert len(refused) == 2
+        for call in refused:
+            found = failure_of(call.exception())
+            assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+            assert found.retry_s > 0
+        actor.release()
+        granted = [call.result() for call in (first, *calls) if call not in refused]
+        assert [answer.status for answer in granted] == [r.RESERVE_STATUS_HELD] * 4
+        assert api.stock(apple).held == 4
+
+
+def arrivals(actor: Any) -> None:
+    """Forget the calls that have arrived so far."""
+    while actor.arrived.acquire(blocking=False):
+        pass
+
+
+def call_error(call: Any, within_s: float) -> bool:
+    """Whether a call has failed; one that is held does not end at all."""
+    try:
+        return call.exception(timeout=within_s) is not None
+    except grpc.FutureTimeoutError:
+        return False
+
+
+def test_a_batch_tells_overload_for_each_reserve(serve: Serve) -> None:
+    """Those that had room are granted, the others OVERLOADED in their places."""
+    service = serve(queue_max=3)
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(100)
+        results = api.reservations.BatchReserve(
+            r.BatchReserveRequest(reserves=[reserve((apple, 1)) for _ in range(5)])
+        ).results
+        kinds = [result.WhichOneof("result") for result in results]
+        assert kinds == ["reserve"] * 3 + ["error"] * 2
+        assert {failure_in(result.error).reason for result in results[3:]} == {"OVERLOADED"}
+        assert api.stock(apple).held == 3
+
+
+def test_movements_over_the_queue_are_recorded_in_groups(serve: Serve) -> None:
+    """A batch of movements larger than queue and batch together is recorded all the same, in order."""
+    service = serve(queue_max=8, batch_max=5)
+    with service.channel() as channel:
+        api = Api(channel)
+        results = api.record([receipt("apple", 1) for _ in range(23)]).results
+        assert [result.on_hand for result in results] == list(range(1, 24))
+
+
+def test_movements_are_overload_only_when_nothing_was_recorded(serve: Serve) -> None:
+    """RESOURCE_EXHAUSTED promises that nothing happened; else it is OUTCOME_UNKNOWN, and a repeat sorts it out."""
+    service = serve(queue_max=2, in_flight_max=1)
+    actor = service.actor()
+    with service.channel() as channel:
+        api = Api(channel)
+        api.stocked(1)
+        arrivals(actor)
+        actor.hold()
+        held_back = [api.inventory.RecordMovements.future(record(receipt("pear", 1))) for _ in range(3)]
+        actor.arrived.acquire()
+        movements = [receipt("apple", 1, DC), receipt("apple", 1, STORE_1)]
+        found = failure(api.record, [*movements, receipt("apple", 1, "locations/store-2")])
+        assert found.reason in {"OVERLOADED", "OUTCOME_UNKNOWN"}
+        full = failure(api.record, [receipt("fig", 1), receipt("fig", 1), receipt("fig", 1)])
+        assert full.reason == "OVERLOADED"
+        actor.release()
+        for call in held_back:
+            call.result()
+        statuses = [result.status for result in api.record(movements).results]
+        assert i.MOVEMENT_STATUS_REJECTED not in statuses
+
+
+def record(*movements: i.StockMovement) -> i.RecordMovementsRequest:
+    """A request to record movements."""
+    return i.RecordMovementsRequest(movements=movements)
+
+
+def test_a_call_without_a_deadline_gets_one(serve: Serve) -> None:
+    """Past the settings' deadline it ends in DEADLINE_EXCEEDED with the request id to ask again with."""
+    service = serve(deadline_s=0.2)
+    with service.channel() as channel:
+        api = Api(channel)
+        apple, request_id = api.stocked(1), fresh("request")
+        service.actor().hold()
+        found = failure(api.reserve, (apple, 1), request_id=request_id)
+        service.actor().release()
+        assert (found.code, found.metadata) == (grpc.StatusCode.DEADLINE_EXCEEDED, {"request_id": request_id})
+        assert retried(api, (apple, 1), request_id).status == r.RESERVE_STATUS_HELD
+        assert api.stock(apple).held == 1
+
+
+def test_the_callers_deadline_holds(serve: Serve) -> None:
+    """A call ends at its own deadline, and what it asked for is decided once or not at all."""
+    service = serve()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple, request = api.stocked(1), reserve(("apple", 1))
+        request = reserve((apple, 1), request_id=fresh("request"))
+        service.actor().hold()
+        with pytest.raises(grpc.RpcError) as caught:
+            api.reservations.Reserve(request, timeout=0.2)
+        service.actor().release()
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED  # type: ignore[attr-defined]  # a Call
+        assert api.reservations.Reserve(request).status == r.RESERVE_STATUS_HELD
+        assert api.stock(apple).held == 1
+
+
+def test_a_call_whose_caller_has_gone_before_it_was_sent_is_dropped(serve: Serve) -> None:
+    """Waiting in the queue and cancelled: it is never executed."""
+    service = serve(in_flight_max=1)
+    actor = service.actor()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(10)
+        arrivals(actor)
+        actor.hold()
+        first = api.reservations.Reserve.future(reserve((apple, 1)))
+        actor.arrived.acquire()
+        with pytest.raises(grpc.RpcError):
+            api.reservations.Reserve(reserve((apple, 5)), timeout=0.2)
+        actor.release()
+        first.result()
+        assert api.stock(apple).held == 1
+
+
+def test_a_drain_answers_what_it_accepted_and_refuses_the_rest(serve: Serve) -> None:
+    """Accepted writes are answered, streams end with DRAINING, health says NOT_SERVING, new calls go elsewhere."""
+    service = serve()
+    actor = service.actor()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(10)
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(health).status == SERVING
+        watch = api.availability.WatchAvailability(a.WatchAvailabilityRequest(skus=[apple]))
+        next(watch)
+        idle = threading.Event()
+        query = api.availability.QueryAvailability(iter(lambda: idle.wait() and None, 0))  # type: ignore[arg-type]
+        arrivals(actor)
+        actor.hold()
+        accepted = api.reservations.Reserve.future(reserve((apple, 1)))
+        actor.arrived.acquire()
+        drained = service.begin(service.gateways.pop().front.drain())
+        assert next(health).status == NOT_SERVING
+        for stream in (watch, query):
+            with pytest.raises(grpc.RpcError) as caught:
+                next(stream)
+            found = failure_of(caught.value)
+            assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+        with pytest.raises(grpc.RpcError) as caught:
+            api.available(apple)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]  # it is a Call
+        actor.release()
+        idle.set()
+        health.cancel()
+        assert accepted.result().status == r.RESERVE_STATUS_HELD
+        assert drained() is True
+
+
+def test_a_drain_that_takes_too_long_is_not_clean(serve: Serve) -> None:
+    """A call that is not answered in time ends without an answer, and the drain says so."""
+    service = serve(drain_s=0.2)
+    actor = service.actor()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(10)
+        arrivals(actor)
+        actor.hold()
+        accepted = api.reservations.Reserve.future(reserve((apple, 1)))
+        actor.arrived.acquire()
+        drained = service.begin(service.gateways.pop().front.drain())
+        assert accepted.exception().code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        actor.release()
+        assert drained() is False
+
+
+def test_a_defect_is_answered_without_its_insides(serve: Serve) -> None:
+    """INTERNAL tells an id to search the logs for, and nothing of what went wrong."""
+    service = serve()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(1)
+        service.gateways[0].router.model.rows = None  # type: ignore[assignment]  # a defect if there ever was one
+        metadata = (("x-correlation-id", "find-me"),)
+        found = failure(api.availability.CheckAvailability, cart((apple, 1)), metadata=metadata)
+        service.gateways[0].router.model.rows = {}
+    assert (found.code, found.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert "find-me" in found.message
+    assert "NoneType" not in found.message
