@@ -127,12 +127,21 @@ def wait_serving(handles: Mapping[str, Any], timeout_s: float, told: Callable[[i
         done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=min(left_s, 5))
         for ref in done:
             name = asked[ref]
-            problems[name] = _recovering(ray.get(ref))
+            try:
+                problems[name] = _recovering(ray.get(ref))
+            except ray.exceptions.ActorDiedError as error:  # for good: it could not even be made
+                raise BootError(f"actor {name} cannot start: {_first_line(error)}") from None
+            except ray.exceptions.RayError as error:  # it went away while it came up, and is restarted
+                problems[name] = _first_line(error)
             if not problems[name]:
                 del waiting[name]
         told(len(handles) - len(waiting))
         if waiting:
             time.sleep(0.02)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _recovering(status: Mapping[str, Any]) -> str:

@@ -240,7 +240,8 @@ class Router:
         return {name: self.model.version(name) for name in mine}
 
     async def _hear(self, actor: str, peer: _Peer, known: Mapping[str, int | None], news: Mapping[str, Any]) -> None:
-        serving = set(known) - set(news)
+        serving = set(known) - set(news)  # a ledger without news serves: it may have just recovered to what is known
+        self.statuses.update(dict.fromkeys(serving, str(Status.SERVING)))
         for name, (status, _, changes) in news.items():
             self.statuses[name] = status
             if status == Status.SERVING:

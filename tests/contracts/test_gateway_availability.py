@@ -113,9 +113,7 @@ def test_a_matrix_is_packed_row_by_row(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("group", "columns"), [("", LOCATIONS), (STORES, (STORE_1, STORE_2))])
-def test_the_columns_of_a_matrix_may_be_a_group_or_everything(
-    api: Api, group: str, columns: Sequence[str]
-) -> None:
+def test_the_columns_of_a_matrix_may_be_a_group_or_everything(api: Api, group: str, columns: Sequence[str]) -> None:
     """Then they are in the order of names."""
     request = a.BatchGetAvailabilityRequest(skus=[api.stocked(1)], location_group=group)
     assert list(api.availability.BatchGetAvailability(request).locations) == list(columns)

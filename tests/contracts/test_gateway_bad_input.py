@@ -412,9 +412,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("request_", "reason", "metadata"), UNKNOWN, ids=named)
-def test_an_unknown_name_is_not_found(
-    api: Api, request_: Message, reason: str, metadata: dict[str, str]
-) -> None:
+def test_an_unknown_name_is_not_found(api: Api, request_: Message, reason: str, metadata: dict[str, str]) -> None:
     """NOT_FOUND with what was not found, and nothing changes."""
     found = call(api, request_)
     assert (found.code, found.reason, found.metadata) == (grpc.StatusCode.NOT_FOUND, reason, metadata)

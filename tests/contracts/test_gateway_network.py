@@ -107,9 +107,7 @@ def test_closing_a_location_keeps_what_was_made(api: Api) -> None:
 
 def test_a_repeated_create_is_the_first_one(api: Api) -> None:
     """The same request id answers again; the id taken by another request is LOCATION_EXISTS."""
-    request = n.CreateLocationRequest(
-        location_id=fresh("place"), location={"kind": STORE}, request_id=fresh("request")
-    )
+    request = n.CreateLocationRequest(location_id=fresh("place"), location={"kind": STORE}, request_id=fresh("request"))
     answers = [api.network.CreateLocation(request) for _ in range(2)]
     assert [answer.repeated_request for answer in answers] == [False, True]
     assert answers[0].location == answers[1].location

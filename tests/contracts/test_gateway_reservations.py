@@ -131,9 +131,7 @@ def test_a_repeat_of_a_refusal_is_refused_although_there_is_stock_now(api: Api) 
         ("pick_time", {"pick_time": {"seconds": 1_800_000_000}}),
     ],
 )
-def test_a_request_id_with_other_content_names_the_field(
-    api: Api, field: str, change: dict[str, object]
-) -> None:
+def test_a_request_id_with_other_content_names_the_field(api: Api, field: str, change: dict[str, object]) -> None:
     """The same id for something else is ALREADY_EXISTS naming the first field that differs; nothing changes."""
     apple, request_id = api.stocked(10), fresh("request")
     api.reserve((apple, 3), request_id=request_id)

@@ -18,9 +18,7 @@ from tests.support.gateway import LocalService, Serve, fresh
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
 
-SERVICES = tuple(
-    f"allocator.v1.{name}Service" for name in ("Availability", "Reservation", "Inventory", "Network")
-)
+SERVICES = tuple(f"allocator.v1.{name}Service" for name in ("Availability", "Reservation", "Inventory", "Network"))
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 

@@ -67,9 +67,7 @@ class Api:
         """Commit a reservation."""
         return self.reservations.CommitReservation(reservation.CommitReservationRequest(name=name, **fields))
 
-    def release(
-        self, name: str, *lines: tuple[str, int], **fields: Any
-    ) -> reservation.ReleaseReservationResponse:
+    def release(self, name: str, *lines: tuple[str, int], **fields: Any) -> reservation.ReleaseReservationResponse:
         """Release a reservation, or some lines of it."""
         request = reservation.ReleaseReservationRequest(name=name, lines=line_quantities(lines), **fields)
         return self.reservations.ReleaseReservation(request)
@@ -179,9 +177,7 @@ def failure_in(status: status_pb2.Status) -> Failure:
     infos = _all(status, error_details_pb2.ErrorInfo)
     assert [info.domain for info in infos] == [DOMAIN]
     fields = [
-        violation.field
-        for bad in _all(status, error_details_pb2.BadRequest)
-        for violation in bad.field_violations
+        violation.field for bad in _all(status, error_details_pb2.BadRequest) for violation in bad.field_violations
     ]
     retries = _all(status, error_details_pb2.RetryInfo)
     retry_s = retries[0].retry_delay.ToTimedelta().total_seconds() if retries else 0.0

@@ -213,4 +213,3 @@ class LocalLinks(Links):
     def _start(self, unit: str, names: tuple[str, ...]) -> LocalActor:
         config = ActorConfig(unit, names, self._journal, self._limits, 2**24, "error", "json")
         return LocalActor(config)
-

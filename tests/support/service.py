@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import psutil
 import yaml
 
-from allocator.client import Client
+from allocator.client import Client, ServingStatus
 from allocator.client.errors import RequestError
 
 START_S: Final = 120.0
@@ -120,7 +120,7 @@ class RunningService:
             return False
         with Client(self.address, timeout_s=1, retries_max=0) as client:
             try:
-                return client.health() == "SERVING"
+                return client.health() is ServingStatus.SERVING
             except RequestError:
                 return False
 

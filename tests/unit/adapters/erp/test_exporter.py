@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.erp import follower
 from adapters.erp.exporter import STANDSTILL_S, Exporter
 from adapters.erp.port import ErpOptions
 from adapters.errors import TargetUnavailableError
@@ -288,15 +289,18 @@ def test_an_exporter_runs_until_it_is_told_to_stop(
     assert memory.positions[LOCATION] == locations.positions()
 
 
-def test_more_entries_than_are_read_at_once(store: JournalStore, locations: Locations, memory: ErpMemory) -> None:
+def test_more_entries_than_are_read_at_once(
+    store: JournalStore, locations: Locations, memory: ErpMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They come round by round, whatever the snapshot is ahead of."""
-    for number in range(1_100):
+    monkeypatch.setattr(follower, "READ_MAX", 5)
+    for number in range(11):
         locations.do(receipt("A", 1, f"n{number}"))
     with following(store, memory) as erp:
         locations.save()
         assert erp.round()
-        assert memory.cursors[LOCATION] == 500
+        assert memory.cursors[LOCATION] == 5
         assert memory.positions == {}
         erp.catch_up()
-    assert memory.cursors[LOCATION] == 1_101
+    assert memory.cursors[LOCATION] == 12
     assert memory.positions[LOCATION] == locations.positions()

@@ -1,0 +1,125 @@
+"""A load that remembers: what it was told, what it was not, and what the stock must be if that was the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from allocator.client import (
+    AsyncClient,
+    Movement,
+    MovementStatus,
+    MovementType,
+    ReservationState,
+    TransitionStatus,
+)
+from allocator.client.errors import RequestError
+
+SOURCE = "torture"
+STATES = {
+    "commit": ReservationState.COMMITTED,
+    "release": ReservationState.RELEASED,
+    "fulfil": ReservationState.FULFILLED,
+}
+RANK = {state: n for n, state in enumerate((ReservationState.HELD, *STATES.values()))}
+
+
+@dataclass
+class Order:
+    """A reservation as the acknowledgements tell it."""
+
+    name: str
+    location: str
+    lines: dict[str, int]
+    state: ReservationState = ReservationState.HELD
+
+
+@dataclass
+class Books:
+    """What was acknowledged, and what was asked without an answer."""
+
+    on_hand: Counter[tuple[str, str]] = field(default_factory=Counter)
+    orders: dict[str, Order] = field(default_factory=dict)
+    acknowledged: int = 0
+    refused: int = 0
+    unanswered: list[Callable[[AsyncClient], Awaitable[None]]] = field(default_factory=list)
+
+    def reserved(self, state: ReservationState) -> Counter[tuple[str, str]]:
+        """Units by (location, SKU) of the orders in `state`."""
+        units: Counter[tuple[str, str]] = Counter()
+        for order in self.orders.values():
+            if order.state is state:
+                units.update({(order.location, sku): quantity for sku, quantity in order.lines.items()})
+        return units
+
+
+class Worker:
+    """One client: receipts, reserves, and what becomes of them. Every write can be asked again under its id."""
+
+    def __init__(self, books: Books, locations: list[str], skus: list[str], seed: int) -> None:
+        self._books = books
+        self._locations = locations
+        self._skus = skus
+        self._random = random.Random(seed)
+
+    async def run(self, client: AsyncClient, stop: asyncio.Event) -> None:
+        """Go on until told to stop; an unanswered write is kept for later."""
+        while not stop.is_set():
+            write = self._next()
+            try:
+                await write(client)
+            except RequestError:
+                self._books.unanswered.append(write)
+
+    def _next(self) -> Callable[[AsyncClient], Awaitable[None]]:
+        """A write, decided and named before it is sent, so that sending it again is the same write."""
+        where, sku = self._random.choice(self._locations), self._random.choice(self._skus)
+        request_id = uuid.UUID(int=self._random.getrandbits(128)).hex
+        if self._random.random() < 0.2:
+            return self._receipt(where, sku, self._random.randint(1, 20), request_id)
+        fates = self._random.choices(
+            [(), ("commit",), ("release",), ("commit", "fulfil"), ("commit", "release")], (2, 2, 1, 4, 1)
+        )[0]
+        lines = {name: self._random.randint(1, 3) for name in self._random.sample(self._skus, 2)}
+        return self._order(where, lines, request_id, fates)
+
+    def _receipt(self, where: str, sku: str, units: int, name: str) -> Callable[[AsyncClient], Awaitable[None]]:
+        async def write(client: AsyncClient) -> None:
+            movement = Movement(SOURCE, name, where, sku, MovementType.RECEIPT, units)
+            (result,) = (await client.record([movement])).results
+            assert result.status in (MovementStatus.APPLIED, MovementStatus.DUPLICATE), result
+            self._books.on_hand[where, sku] += units
+            self._books.acknowledged += 1
+
+        return write
+
+    def _order(
+        self, where: str, lines: dict[str, int], name: str, fates: tuple[str, ...]
+    ) -> Callable[[AsyncClient], Awaitable[None]]:
+        async def write(client: AsyncClient) -> None:
+            """Every step is taken again under its own id; only what is new enters the books."""
+            result = await client.reserve(lines, at=where, ttl_s=3600, request_id=name)
+            if result.reservation is None:
+                self._books.refused += name not in self._books.orders
+                return
+            order = self._books.orders.setdefault(name, Order(result.reservation.name, where, lines))
+            self._books.acknowledged += 1
+            for fate in fates:
+                await self._step(client, order, fate, f"{fate[0]}-{name}")
+
+        return write
+
+    async def _step(self, client: AsyncClient, order: Order, fate: str, request_id: str) -> None:
+        method: Any = getattr(client, fate)
+        result = await method(order.name, request_id=request_id)
+        assert result.status is TransitionStatus.DONE, (fate, order, result)
+        if RANK[STATES[fate]] > RANK[order.state]:
+            order.state = STATES[fate]
+            if fate == "fulfil":
+                self._books.on_hand.subtract({(order.location, sku): q for sku, q in order.lines.items()})
+        self._books.acknowledged += 1
