@@ -21,11 +21,6 @@ Cell = tuple[str, str, int]
 """Location, SKU and units."""
 
 
-def sku_name(i: int) -> str:
-    """The SKU number `i` of every benchmark."""
-    return f"SKU-{i:08d}"
-
-
 def receive(address: str, cells: Iterator[Cell], tell: Callable[[str], None]) -> int:
     """Record a receipt for each cell, once for each of them however often it is called; returns how many.
 

@@ -18,7 +18,7 @@ from bench.pace import ClosedLoop
 from bench.registry import Bench, Figure, Figures, scenario
 from bench.scenarios.reserve import figures
 from bench.service import Service
-from bench.stock import Cell, receive, sku_name
+from bench.stock import Cell, receive
 
 CARTS: Final = 4_096
 """Different requests a process has made before it starts, so that making them is not measured."""
@@ -89,14 +89,18 @@ class Checks(Calls):
 
 def _cart(lots: random.Random, size: Size) -> pb.CheckAvailabilityRequest:
     skus = lots.sample(range(size.skus), size.lines)
-    return pb.CheckAvailabilityRequest(lines=[pb.AvailabilityLine(sku=sku_name(i), quantity=1) for i in skus])
+    return pb.CheckAvailabilityRequest(lines=[pb.AvailabilityLine(sku=_sku(i), quantity=1) for i in skus])
 
 
 def _opening(size: Size) -> Iterator[Cell]:
     for location in _locations(size):
         for i in range(size.skus):
-            yield location, sku_name(i), 100
+            yield location, _sku(i), 100
 
 
 def _locations(size: Size) -> list[str]:
     return [f"bench-{number}" for number in range(1, size.locations + 1)]
+
+
+def _sku(i: int) -> str:
+    return f"check-{i:08d}"

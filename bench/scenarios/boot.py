@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from bench.errors import BenchError
 from bench.registry import Bench, Figure, Figures, scenario
 from bench.service import Service
-from bench.stock import Cell, held_units, receive, sku_name
+from bench.stock import Cell, held_units, receive
 
-UNITS = 10
+UNITS: Final = 10
 
 
 class Size(NamedTuple):
@@ -42,21 +42,36 @@ def run(bench: Bench, size: Size) -> Figures:
     with service:
         boot_s = service.started_s
         bench.tell(f"up in {boot_s:.1f} s; stocking")
-        receive(service.address, _opening(locations, size.skus), bench.tell)
+        stock(bench, service.address, locations, size.skus)
     bench.tell("starting again")
     with service:
-        _check(service.address, locations[-1], size.skus)
+        check(service.address, locations, size.skus)
         return {"boot_s": boot_s, "boot_again_s": service.started_s}
 
 
-def _opening(locations: list[str], skus: int) -> Iterator[Cell]:
+def stock(bench: Bench, address: str, locations: Sequence[str], skus: int) -> None:
+    """Give each location some of each SKU."""
+    receive(address, _opening(locations, skus), bench.tell)
+
+
+def check(address: str, locations: Sequence[str], skus: int) -> None:
+    """See that the stock is there, at the first and the last location.
+
+    Raises:
+        BenchError: it is not.
+    """
+    names = [_sku(i) for i in range(skus)]
+    for location in (locations[0], locations[-1]):
+        on_hand, _ = held_units(address, location, names)
+        if on_hand != [UNITS] * skus:
+            raise BenchError(f"{location} came back with other stock than it had")
+
+
+def _opening(locations: Sequence[str], skus: int) -> Iterator[Cell]:
     for location in locations:
         for i in range(skus):
-            yield location, sku_name(i), UNITS
+            yield location, _sku(i), UNITS
 
 
-def _check(address: str, location: str, skus: int) -> None:
-    """See that the stock is back."""
-    on_hand, _ = held_units(address, location, [sku_name(i) for i in range(skus)])
-    if on_hand != [UNITS] * skus:
-        raise BenchError(f"{location} came back with other stock than it had")
+def _sku(i: int) -> str:
+    return f"boot-{i:08d}"

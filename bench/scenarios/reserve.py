@@ -20,7 +20,7 @@ from bench.load import run as run_load
 from bench.pace import ClosedLoop
 from bench.registry import Bench, Figure, Figures, scenario
 from bench.service import Service
-from bench.stock import Cell, held_units, receive, sku_name
+from bench.stock import Cell, held_units, receive
 
 PLENTY: Final = 1_000_000
 SCARCE: Final = 1
@@ -92,7 +92,7 @@ class Reserves(Calls):
     def __init__(self, size: Size, number: int) -> None:
         self._size = size
         self._lots = random.Random(number)
-        self._skus = [sku_name(i) for i in range(size.skus)]
+        self._skus = [_sku(i) for i in range(size.skus)]
         self._locations = [f"locations/{name}" for name in _locations(size)]
         self._held: NDArray[np.int64] = np.zeros((size.locations, size.skus), dtype=np.int64)
         self._reserve: Any = None
@@ -119,12 +119,12 @@ class Reserves(Calls):
 def _opening(size: Size) -> Iterator[Cell]:
     for location in _locations(size):
         for i in range(size.skus):
-            yield location, sku_name(i), _units(i)
+            yield location, _sku(i), _units(i)
 
 
 def _recount(address: str, size: Size, acknowledged: NDArray[np.int64]) -> Figures:
     oversold = lost = 0
-    skus = [sku_name(i) for i in range(size.skus)]
+    skus = [_sku(i) for i in range(size.skus)]
     opening = np.array([_units(i) for i in range(size.skus)], dtype=np.int64)
     for location, told in zip(_locations(size), acknowledged, strict=True):
         on_hand, held = (np.array(column, dtype=np.int64) for column in held_units(address, location, skus))
@@ -139,3 +139,7 @@ def _units(i: int) -> int:
 
 def _locations(size: Size) -> list[str]:
     return [f"bench-{number}" for number in range(1, size.locations + 1)]
+
+
+def _sku(i: int) -> str:
+    return f"reserve-{i:08d}"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from queue import SimpleQueue
-from typing import Any
 
 import grpc
 import numpy as np
@@ -13,7 +12,19 @@ from allocator.v1 import availability_pb2 as a
 from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import network_pb2 as n
 from allocator.v1.common_pb2 import LocationVersion
-from tests.support.api import DC, LOCATIONS, STORE_1, STORE_2, Api, cart, failure, failure_in, failure_of, movement
+from tests.support.api import (
+    DC,
+    LOCATIONS,
+    STORE_1,
+    STORE_2,
+    Api,
+    cart,
+    failure,
+    failure_in,
+    failure_of,
+    make,
+    movement,
+)
 from tests.support.gateway import LocalService, Serve, fresh
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
@@ -90,7 +101,7 @@ def test_a_version_that_does_not_come_is_told(api: Api) -> None:
         (api.availability.CheckAvailability, cart((apple, 1), min_versions=wanted)),
         (
             api.availability.BatchGetAvailability,
-            a.BatchGetAvailabilityRequest(skus=[apple], min_versions=wanted),
+            make(a.BatchGetAvailabilityRequest, skus=[apple], min_versions=wanted),
         ),
     ):
         found = failure(call, request, timeout=0.3)
@@ -102,7 +113,7 @@ def test_a_matrix_is_packed_row_by_row(api: Api) -> None:
     """Rows and columns as asked for; unknown SKUs are rows of zeros and named."""
     apple, pear, nobody = api.stocked(3, DC), api.stocked(4, STORE_1), fresh()
     api.receive(apple, 5, STORE_2)
-    request = a.BatchGetAvailabilityRequest(skus=[pear, nobody, apple], locations=[STORE_2, STORE_1, DC])
+    request = make(a.BatchGetAvailabilityRequest, skus=[pear, nobody, apple], locations=[STORE_2, STORE_1, DC])
     response = api.availability.BatchGetAvailability(request)
     cells = np.frombuffer(response.cells, "<i8").reshape(len(response.skus), len(response.locations))
     assert cells.tolist() == [[0, 4, 0], [0, 0, 0], [5, 0, 3]]
@@ -115,7 +126,7 @@ def test_a_matrix_is_packed_row_by_row(api: Api) -> None:
 @pytest.mark.parametrize(("group", "columns"), [("", LOCATIONS), (STORES, (STORE_1, STORE_2))])
 def test_the_columns_of_a_matrix_may_be_a_group_or_everything(api: Api, group: str, columns: Sequence[str]) -> None:
     """Then they are in the order of names."""
-    request = a.BatchGetAvailabilityRequest(skus=[api.stocked(1)], location_group=group)
+    request = make(a.BatchGetAvailabilityRequest, skus=[api.stocked(1)], location_group=group)
     assert list(api.availability.BatchGetAvailability(request).locations) == list(columns)
 
 
@@ -125,7 +136,9 @@ def test_a_cart_of_too_many_cells_is_refused(serve: Serve) -> None:
     with service.channel() as channel:
         api = Api(channel)
         for number in range(14):
-            request = n.CreateLocationRequest(location_id=f"more-{number}", location={"kind": n.LOCATION_KIND_STORE})
+            request = make(
+                n.CreateLocationRequest, location_id=f"more-{number}", location={"kind": n.LOCATION_KIND_STORE}
+            )
             api.network.CreateLocation(request)
         lines = [(f"sku-{number}", 1) for number in range(10_000)]
         found = failure(api.check, *lines)
@@ -139,8 +152,8 @@ def test_a_cart_of_too_many_cells_is_refused(serve: Serve) -> None:
 class Watcher:
     """A watch, and what it has told so far."""
 
-    def __init__(self, api: Api, *skus: str, **fields: Any) -> None:
-        self.stream = api.availability.WatchAvailability(a.WatchAvailabilityRequest(skus=skus, **fields))
+    def __init__(self, api: Api, *skus: str, **fields: object) -> None:
+        self.stream = api.availability.WatchAvailability(make(a.WatchAvailabilityRequest, skus=skus, **fields))
         self.cells: dict[tuple[str, str], int] = {}
         self.versions: dict[str, int] = {}
 
@@ -247,7 +260,7 @@ def test_a_watch_of_everything_sees_a_new_location(api: Api) -> None:
     watch = Watcher(api, apple)
     watch.next()
     location = {"kind": n.LOCATION_KIND_STORE}
-    api.network.CreateLocation(n.CreateLocationRequest(location_id=name, location=location))
+    api.network.CreateLocation(make(n.CreateLocationRequest, location_id=name, location=location))
     api.receive(apple, 6, f"locations/{name}")
     news = watch.next()
     assert news.snapshot
@@ -266,7 +279,7 @@ def test_a_big_picture_comes_in_parts(serve: Serve) -> None:
         for number in range(8):
             name = f"more-{number}"
             location = {"kind": n.LOCATION_KIND_STORE}
-            api.network.CreateLocation(n.CreateLocationRequest(location_id=name, location=location))
+            api.network.CreateLocation(make(n.CreateLocationRequest, location_id=name, location=location))
             record_all(api, skus, f"locations/{name}")
         watch = Watcher(api, *skus)
         first, second = watch.next(), watch.next()
@@ -307,7 +320,7 @@ def test_bad_watches_end_with_their_error(api: Api) -> None:
         ({"skus": ["apple"], "threshold": 0}, "threshold"),
         ({"skus": ["apple"], "resume_versions": [LocationVersion(location="?")]}, "resume_versions[0].location"),
     ):
-        stream = api.availability.WatchAvailability(a.WatchAvailabilityRequest(**fields))  # type: ignore[arg-type]
+        stream = api.availability.WatchAvailability(make(a.WatchAvailabilityRequest, **fields))  # type: ignore[arg-type]
         with pytest.raises(grpc.RpcError) as caught:
             next(stream)
         assert failure_of(caught.value).fields[0] == fault
@@ -317,10 +330,10 @@ def test_a_stream_of_checks_is_answered_in_order(api: Api) -> None:
     """Each check gets its answer, a bad one its error, and the stream goes on."""
     apple = api.stocked(5)
     queries = [
-        a.QueryAvailabilityRequest(check=cart((apple, 5))),
-        a.QueryAvailabilityRequest(check=cart((fresh(), 1))),
-        a.QueryAvailabilityRequest(),
-        a.QueryAvailabilityRequest(check=cart((apple, 6))),
+        make(a.QueryAvailabilityRequest, check=cart((apple, 5))),
+        make(a.QueryAvailabilityRequest, check=cart((fresh(), 1))),
+        make(a.QueryAvailabilityRequest),
+        make(a.QueryAvailabilityRequest, check=cart((apple, 6))),
     ]
     answers = list(api.availability.QueryAvailability(iter(queries)))
     assert answers[0].check.sufficient
@@ -336,7 +349,7 @@ def test_a_check_on_a_stream_sees_what_was_written_before_it(api: Api) -> None:
     asked: SimpleQueue[a.QueryAvailabilityRequest | None] = SimpleQueue()
     answers = api.availability.QueryAvailability(requests_from(asked))
     for left in range(5, 0, -1):
-        asked.put(a.QueryAvailabilityRequest(check=cart((apple, 1))))
+        asked.put(make(a.QueryAvailabilityRequest, check=cart((apple, 1))))
         assert next(answers).check.lines[0].total == left
         api.held((apple, 1))
     asked.put(None)
@@ -352,7 +365,7 @@ def test_no_read_goes_to_an_actor(serve: Serve) -> None:
         for actor in service.links.actors.values():
             actor.hold()
         assert api.available(apple) == 5
-        request = a.BatchGetAvailabilityRequest(skus=[apple])
+        request = make(a.BatchGetAvailabilityRequest, skus=[apple])
         assert len(api.availability.BatchGetAvailability(request).cells) == 8 * len(LOCATIONS)
         for actor in service.links.actors.values():
             actor.release()

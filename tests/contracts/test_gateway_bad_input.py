@@ -10,7 +10,7 @@ from allocator.v1 import availability_pb2 as a
 from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import network_pb2 as n
 from allocator.v1 import reservation_pb2 as r
-from tests.support.api import DC, STORE_1, Api, Failure, cart, failure, nothing_changes, now, receipt, reserve
+from tests.support.api import DC, STORE_1, Api, Failure, cart, failure, make, nothing_changes, now, receipt, reserve
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
 
@@ -29,13 +29,13 @@ def call(api: Api, request: Message) -> Failure:
         return failure(method, request)
 
 
-def line(**fields: Any) -> r.ReserveRequest:
+def line(**fields: object) -> r.ReserveRequest:
     """A reserve of one line."""
     row = {"sku": "apple", "quantity": 1, "location": DC}
-    return r.ReserveRequest(lines=[{**row, **fields}])
+    return make(r.ReserveRequest, lines=[{**row, **fields}])
 
 
-def good(**fields: Any) -> r.ReserveRequest:
+def good(**fields: object) -> r.ReserveRequest:
     """A reserve with a good line."""
     return reserve(("apple", 1), **fields)
 
@@ -52,7 +52,7 @@ def named(value: object) -> str:
 
 
 INVALID = [
-    (r.ReserveRequest(), ["lines"]),
+    (make(r.ReserveRequest), ["lines"]),
     (line(quantity=0), ["lines[0].quantity"]),
     (line(quantity=-1), ["lines[0].quantity"]),
     (line(quantity=TOO_MANY), ["lines[0].quantity"]),
@@ -71,26 +71,26 @@ INVALID = [
     (good(pick_time={"seconds": -1}), ["pick_time"]),
     (good(pick_time={"seconds": 7_258_118_400}), ["pick_time"]),
     (
-        r.ReserveRequest(lines=[{"sku": "?", "quantity": 0, "location": "?"}], order="?", channel="?"),
+        make(r.ReserveRequest, lines=[{"sku": "?", "quantity": 0, "location": "?"}], order="?", channel="?"),
         ["lines[0].sku", "lines[0].location", "lines[0].quantity", "channel", "order"],
     ),
-    (r.BatchReserveRequest(), ["reserves"]),
-    (r.CommitReservationRequest(name="some-reservation"), ["name"]),
-    (r.CommitReservationRequest(name=NAME, request_id="?"), ["request_id"]),
-    (r.ExtendReservationRequest(name=NAME, ttl={"seconds": 5 * 3600}), ["ttl"]),
-    (r.ReleaseReservationRequest(name="?", reason="x" * 257), ["name", "reason"]),
-    (r.ReleaseReservationRequest(name=NAME, reason="a\tb"), ["reason"]),
-    (r.ReleaseReservationRequest(name=NAME, lines=[{"sku": "?", "quantity": 1}]), ["lines[0].sku"]),
-    (r.FulfilReservationRequest(name=NAME, lines=[{"sku": "apple"}]), ["lines[0].quantity"]),
+    (make(r.BatchReserveRequest), ["reserves"]),
+    (make(r.CommitReservationRequest, name="some-reservation"), ["name"]),
+    (make(r.CommitReservationRequest, name=NAME, request_id="?"), ["request_id"]),
+    (make(r.ExtendReservationRequest, name=NAME, ttl={"seconds": 5 * 3600}), ["ttl"]),
+    (make(r.ReleaseReservationRequest, name="?", reason="x" * 257), ["name", "reason"]),
+    (make(r.ReleaseReservationRequest, name=NAME, reason="a\tb"), ["reason"]),
+    (make(r.ReleaseReservationRequest, name=NAME, lines=[{"sku": "?", "quantity": 1}]), ["lines[0].sku"]),
+    (make(r.FulfilReservationRequest, name=NAME, lines=[{"sku": "apple"}]), ["lines[0].quantity"]),
     (
-        r.FulfilReservationRequest(name=NAME, lines=[{"sku": "apple", "quantity": 1, "location": "dc-1"}]),
+        make(r.FulfilReservationRequest, name=NAME, lines=[{"sku": "apple", "quantity": 1, "location": "dc-1"}]),
         ["lines[0].location"],
     ),
-    (r.GetReservationRequest(name="reservations/"), ["name"]),
-    (r.ListReservationsRequest(location="dc-1"), ["location"]),
-    (r.ListReservationsRequest(state=17, order="?"), ["state", "order"]),
-    (r.ListReservationsRequest(page_size=-1), ["page_size"]),
-    (a.CheckAvailabilityRequest(), ["lines"]),
+    (make(r.GetReservationRequest, name="reservations/"), ["name"]),
+    (make(r.ListReservationsRequest, location="dc-1"), ["location"]),
+    (make(r.ListReservationsRequest, state=17, order="?"), ["state", "order"]),
+    (make(r.ListReservationsRequest, page_size=-1), ["page_size"]),
+    (make(a.CheckAvailabilityRequest), ["lines"]),
     (cart(("apple", 0)), ["lines[0].quantity"]),
     (cart(("apple", TOO_MANY)), ["lines[0].quantity"]),
     (cart(("apple", 600_000_000), ("apple", 600_000_000)), ["lines"]),
@@ -102,24 +102,25 @@ INVALID = [
         cart(("apple", 1), min_versions=[{"location": "dc-1", "version": -1}]),
         ["min_versions[0].location", "min_versions[0].version"],
     ),
-    (a.BatchGetAvailabilityRequest(), ["skus"]),
-    (a.BatchGetAvailabilityRequest(skus=["apple", "apple"]), ["skus"]),
-    (a.BatchGetAvailabilityRequest(skus=["?"]), ["skus[0]"]),
-    (a.BatchGetAvailabilityRequest(skus=["apple"], locations=[DC, DC]), ["locations"]),
-    (i.RecordMovementsRequest(), ["movements"]),
-    (i.RecordMovementsRequest(movements=[receipt("apple", 1)], request_id="?"), ["request_id"]),
+    (make(a.BatchGetAvailabilityRequest), ["skus"]),
+    (make(a.BatchGetAvailabilityRequest, skus=["apple", "apple"]), ["skus"]),
+    (make(a.BatchGetAvailabilityRequest, skus=["?"]), ["skus[0]"]),
+    (make(a.BatchGetAvailabilityRequest, skus=["apple"], locations=[DC, DC]), ["locations"]),
+    (make(i.RecordMovementsRequest), ["movements"]),
+    (make(i.RecordMovementsRequest, movements=[receipt("apple", 1)], request_id="?"), ["request_id"]),
     (
-        i.SetCountRequest(location=DC, as_of_time=now()),
+        make(i.SetCountRequest, location=DC, as_of_time=now()),
         ["lines"],
     ),
-    (i.SetCountRequest(location=DC, lines=[{"sku": "apple"}]), ["as_of_time"]),
-    (i.SetCountRequest(location=DC, lines=[{"sku": "apple"}], as_of_time={"seconds": 0}), ["as_of_time"]),
+    (make(i.SetCountRequest, location=DC, lines=[{"sku": "apple"}]), ["as_of_time"]),
+    (make(i.SetCountRequest, location=DC, lines=[{"sku": "apple"}], as_of_time={"seconds": 0}), ["as_of_time"]),
     (
-        i.SetCountRequest(location=DC, lines=[{"sku": "apple"}], as_of_time={"seconds": now().seconds + 600}),
+        make(i.SetCountRequest, location=DC, lines=[{"sku": "apple"}], as_of_time={"seconds": now().seconds + 600}),
         ["as_of_time"],
     ),
     (
-        i.SetCountRequest(
+        make(
+            i.SetCountRequest,
             location="dc-1",
             lines=[{"sku": "apple", "quantity": -1}, {"sku": "apple"}],
             as_of_time=now(),
@@ -138,9 +139,10 @@ INVALID = [
             "expected_version",
         ],
     ),
-    (i.SetStockPolicyRequest(location=DC), ["lines"]),
+    (make(i.SetStockPolicyRequest, location=DC), ["lines"]),
     (
-        i.SetStockPolicyRequest(
+        make(
+            i.SetStockPolicyRequest,
             location=DC,
             lines=[
                 {"sku": "apple", "safety_stock": -1},
@@ -161,38 +163,40 @@ INVALID = [
         ],
     ),
     (
-        i.SetStockPolicyRequest(
+        make(
+            i.SetStockPolicyRequest,
             location=DC,
             lines=[{"sku": "apple", "quotas": {"quotas": [{"channel": "web"}, {"channel": "web"}]}}],
         ),
         ["lines[0].quotas.quotas[1].channel"],
     ),
-    (i.GetStockRequest(location=DC), ["skus"]),
-    (i.GetStockRequest(location="dc-1", skus=["?"]), ["location", "skus[0]"]),
-    (i.ListStockRequest(location="dc-1"), ["location"]),
-    (i.ListStockRequest(location=DC, page_size=-1), ["page_size"]),
-    (n.CreateLocationRequest(location_id="?"), ["location_id", "location", "location.kind"]),
-    (n.GetLocationRequest(name="dc-1"), ["name"]),
-    (n.ListLocationsRequest(page_size=-1), ["page_size"]),
-    (n.UpdateLocationRequest(), ["location", "location.name"]),
-    (n.UpdateLocationRequest(location={"name": DC}, update_mask={"paths": ["colour"]}), ["update_mask"]),
-    (n.UpdateLocationRequest(location={"name": DC}, update_mask={"paths": ["kind"]}), ["location.kind"]),
-    (n.UpdateLocationRequest(location={"name": DC}, update_mask={"paths": ["state"]}), ["location.state"]),
-    (n.DeleteLocationRequest(name="dc-1", request_id="?"), ["name", "request_id"]),
-    (n.CreateLocationGroupRequest(), ["location_group_id", "location_group"]),
+    (make(i.GetStockRequest, location=DC), ["skus"]),
+    (make(i.GetStockRequest, location="dc-1", skus=["?"]), ["location", "skus[0]"]),
+    (make(i.ListStockRequest, location="dc-1"), ["location"]),
+    (make(i.ListStockRequest, location=DC, page_size=-1), ["page_size"]),
+    (make(n.CreateLocationRequest, location_id="?"), ["location_id", "location", "location.kind"]),
+    (make(n.GetLocationRequest, name="dc-1"), ["name"]),
+    (make(n.ListLocationsRequest, page_size=-1), ["page_size"]),
+    (make(n.UpdateLocationRequest), ["location", "location.name"]),
+    (make(n.UpdateLocationRequest, location={"name": DC}, update_mask={"paths": ["colour"]}), ["update_mask"]),
+    (make(n.UpdateLocationRequest, location={"name": DC}, update_mask={"paths": ["kind"]}), ["location.kind"]),
+    (make(n.UpdateLocationRequest, location={"name": DC}, update_mask={"paths": ["state"]}), ["location.state"]),
+    (make(n.DeleteLocationRequest, name="dc-1", request_id="?"), ["name", "request_id"]),
+    (make(n.CreateLocationGroupRequest), ["location_group_id", "location_group"]),
     (
-        n.CreateLocationGroupRequest(location_group_id="g", location_group={"locations": [DC, DC]}),
+        make(n.CreateLocationGroupRequest, location_group_id="g", location_group={"locations": [DC, DC]}),
         ["location_group.locations"],
     ),
-    (n.GetLocationGroupRequest(name="locations/dc-1"), ["name"]),
-    (n.UpdateLocationGroupRequest(), ["location_group", "location_group.name"]),
-    (n.DeleteLocationGroupRequest(name="g"), ["name"]),
+    (make(n.GetLocationGroupRequest, name="locations/dc-1"), ["name"]),
+    (make(n.UpdateLocationGroupRequest), ["location_group", "location_group.name"]),
+    (make(n.DeleteLocationGroupRequest, name="g"), ["name"]),
     (
-        n.SetCapacityRequest(location=DC, capacity={}),
+        make(n.SetCapacityRequest, location=DC, capacity={}),
         ["capacity.measure", "capacity.window"],
     ),
     (
-        n.SetCapacityRequest(
+        make(
+            n.SetCapacityRequest,
             location=DC,
             capacity={
                 "measure": n.CAPACITY_MEASURE_UNITS,
@@ -277,65 +281,72 @@ LOCATION_FAULTS = [
 def test_each_field_of_a_location_is_checked(api: Api, fields: dict[str, Any], field: str) -> None:
     """A malformed location is not created, and the fault is named by its path."""
     location = {"kind": n.LOCATION_KIND_STORE, **fields}
-    found = call(api, n.CreateLocationRequest(location_id="new", location=location))
+    found = call(api, make(n.CreateLocationRequest, location_id="new", location=location))
     assert (found.reason, found.fields[0]) == ("INVALID", f"location.{field}")
 
 
-def many(count: int, **row: Any) -> list[dict[str, Any]]:
+def many(count: int, **row: object) -> list[dict[str, Any]]:
     """That many rows."""
     return [row] * count
 
 
 TOO_LARGE = [
-    (r.ReserveRequest(lines=many(10_001, sku="apple", quantity=1, location=DC)), "lines", 10_001, 10_000),
-    (r.BatchReserveRequest(reserves=[good()] * 1_001), "reserves", 1_001, 1_000),
+    (make(r.ReserveRequest, lines=many(10_001, sku="apple", quantity=1, location=DC)), "lines", 10_001, 10_000),
+    (make(r.BatchReserveRequest, reserves=[good()] * 1_001), "reserves", 1_001, 1_000),
     (
-        r.BatchReserveRequest(reserves=[reserve(*[("apple", 1)] * 101)] * 100),
+        make(r.BatchReserveRequest, reserves=[reserve(*[("apple", 1)] * 101)] * 100),
         "reserves.lines",
         10_100,
         10_000,
     ),
-    (r.ReleaseReservationRequest(name=NAME, lines=many(10_001, sku="apple", quantity=1)), "lines", 10_001, 10_000),
+    (
+        make(r.ReleaseReservationRequest, name=NAME, lines=many(10_001, sku="apple", quantity=1)),
+        "lines",
+        10_001,
+        10_000,
+    ),
     (cart(*[("apple", 1)] * 10_001), "lines", 10_001, 10_000),
     (cart(("apple", 1), locations=[DC] * 1_001), "locations", 1_001, 1_000),
     (cart(("apple", 1), min_versions=many(1_001, location=DC)), "min_versions", 1_001, 1_000),
-    (a.BatchGetAvailabilityRequest(skus=["apple"] * 1_001), "skus", 1_001, 1_000),
-    (i.RecordMovementsRequest(movements=[receipt("apple", 1)] * 10_001), "movements", 10_001, 10_000),
-    (i.SetCountRequest(location=DC, lines=many(10_001, sku="apple")), "lines", 10_001, 10_000),
-    (i.SetStockPolicyRequest(location=DC, lines=many(10_001, sku="apple")), "lines", 10_001, 10_000),
+    (make(a.BatchGetAvailabilityRequest, skus=["apple"] * 1_001), "skus", 1_001, 1_000),
+    (make(i.RecordMovementsRequest, movements=[receipt("apple", 1)] * 10_001), "movements", 10_001, 10_000),
+    (make(i.SetCountRequest, location=DC, lines=many(10_001, sku="apple")), "lines", 10_001, 10_000),
+    (make(i.SetStockPolicyRequest, location=DC, lines=many(10_001, sku="apple")), "lines", 10_001, 10_000),
     (
-        i.SetStockPolicyRequest(location=DC, lines=[{"sku": "apple", "quotas": {"quotas": many(33, channel="c")}}]),
+        make(
+            i.SetStockPolicyRequest, location=DC, lines=[{"sku": "apple", "quotas": {"quotas": many(33, channel="c")}}]
+        ),
         "lines[0].quotas.quotas",
         33,
         32,
     ),
     (
-        i.SetStockPolicyRequest(location=DC, lines=[{"sku": "apple", "disposition_moves": many(33, quantity=1)}]),
+        make(i.SetStockPolicyRequest, location=DC, lines=[{"sku": "apple", "disposition_moves": many(33, quantity=1)}]),
         "lines[0].disposition_moves",
         33,
         32,
     ),
-    (i.GetStockRequest(location=DC, skus=["apple"] * 1_001), "skus", 1_001, 1_000),
+    (make(i.GetStockRequest, location=DC, skus=["apple"] * 1_001), "skus", 1_001, 1_000),
     (
-        n.CreateLocationRequest(location_id="new", location={"kind": 2, "opening_hours": many(71, day=1)}),
+        make(n.CreateLocationRequest, location_id="new", location={"kind": 2, "opening_hours": many(71, day=1)}),
         "location.opening_hours",
         71,
         70,
     ),
     (
-        n.CreateLocationRequest(location_id="new", location={"labels": {f"l{x}": "" for x in range(65)}}),
+        make(n.CreateLocationRequest, location_id="new", location={"labels": {f"l{x}": "" for x in range(65)}}),
         "location.labels",
         65,
         64,
     ),
     (
-        n.CreateLocationGroupRequest(location_group_id="g", location_group={"locations": [DC] * 1_001}),
+        make(n.CreateLocationGroupRequest, location_group_id="g", location_group={"locations": [DC] * 1_001}),
         "location_group.locations",
         1_001,
         1_000,
     ),
     (
-        n.SetCapacityRequest(location=DC, capacity={"overrides": many(1_001, limit=1)}),
+        make(n.SetCapacityRequest, location=DC, capacity={"overrides": many(1_001, limit=1)}),
         "capacity.overrides",
         1_001,
         1_000,
@@ -358,53 +369,57 @@ UNKNOWN = [
     (line(sku="kiwi"), "SKU_UNKNOWN", {"sku": "kiwi", "location": DC}),
     (reserve(("apple", 1), ("apple", 1), ("kiwi", 1)), "SKU_UNKNOWN", {"sku": "kiwi", "location": DC}),
     (line(location=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
-    (r.CommitReservationRequest(name=NAME), "RESERVATION_UNKNOWN", {"reservation": NAME}),
-    (r.ListReservationsRequest(location=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
+    (make(r.CommitReservationRequest, name=NAME), "RESERVATION_UNKNOWN", {"reservation": NAME}),
+    (make(r.ListReservationsRequest, location=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
     (cart(("kiwi", 1)), "SKU_UNKNOWN", {"sku": "kiwi"}),
     (cart(("apple", 1), locations=[NOWHERE]), "LOCATION_UNKNOWN", {"location": NOWHERE}),
     (cart(("apple", 1), location_group=GROUP), "LOCATION_GROUP_UNKNOWN", {"location_group": GROUP}),
     (cart(("apple", 1), min_versions=[{"location": NOWHERE}]), "LOCATION_UNKNOWN", {"location": NOWHERE}),
     (
-        a.BatchGetAvailabilityRequest(skus=["apple"], locations=[NOWHERE]),
+        make(a.BatchGetAvailabilityRequest, skus=["apple"], locations=[NOWHERE]),
         "LOCATION_UNKNOWN",
         {"location": NOWHERE},
     ),
     (
-        i.SetCountRequest(location=NOWHERE, lines=[{"sku": "apple"}], as_of_time=now()),
+        make(i.SetCountRequest, location=NOWHERE, lines=[{"sku": "apple"}], as_of_time=now()),
         "LOCATION_UNKNOWN",
         {"location": NOWHERE},
     ),
     (
-        i.SetCountRequest(location=DC, lines=[{"sku": "apple"}, {"sku": "kiwi"}], as_of_time=now()),
+        make(i.SetCountRequest, location=DC, lines=[{"sku": "apple"}, {"sku": "kiwi"}], as_of_time=now()),
         "SKU_UNKNOWN",
         {"sku": "kiwi", "location": DC},
     ),
-    (i.SetStockPolicyRequest(location=NOWHERE, lines=[{"sku": "apple"}]), "LOCATION_UNKNOWN", {"location": NOWHERE}),
     (
-        i.SetStockPolicyRequest(location=DC, lines=[{"sku": "kiwi"}]),
-        "SKU_UNKNOWN",
-        {"sku": "kiwi", "location": DC},
-    ),
-    (i.GetStockRequest(location=NOWHERE, skus=["apple"]), "LOCATION_UNKNOWN", {"location": NOWHERE}),
-    (i.GetStockRequest(location=DC, skus=["apple", "kiwi"]), "SKU_UNKNOWN", {"sku": "kiwi", "location": DC}),
-    (i.ListStockRequest(location=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
-    (n.GetLocationRequest(name=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
-    (
-        n.UpdateLocationRequest(location={"name": NOWHERE, "city": "Bath"}),
+        make(i.SetStockPolicyRequest, location=NOWHERE, lines=[{"sku": "apple"}]),
         "LOCATION_UNKNOWN",
         {"location": NOWHERE},
     ),
-    (n.DeleteLocationRequest(name=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
-    (n.SetCapacityRequest(location=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
-    (n.GetLocationGroupRequest(name=GROUP), "LOCATION_GROUP_UNKNOWN", {"location_group": GROUP}),
     (
-        n.UpdateLocationGroupRequest(location_group={"name": GROUP}),
+        make(i.SetStockPolicyRequest, location=DC, lines=[{"sku": "kiwi"}]),
+        "SKU_UNKNOWN",
+        {"sku": "kiwi", "location": DC},
+    ),
+    (make(i.GetStockRequest, location=NOWHERE, skus=["apple"]), "LOCATION_UNKNOWN", {"location": NOWHERE}),
+    (make(i.GetStockRequest, location=DC, skus=["apple", "kiwi"]), "SKU_UNKNOWN", {"sku": "kiwi", "location": DC}),
+    (make(i.ListStockRequest, location=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
+    (make(n.GetLocationRequest, name=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
+    (
+        make(n.UpdateLocationRequest, location={"name": NOWHERE, "city": "Bath"}),
+        "LOCATION_UNKNOWN",
+        {"location": NOWHERE},
+    ),
+    (make(n.DeleteLocationRequest, name=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
+    (make(n.SetCapacityRequest, location=NOWHERE), "LOCATION_UNKNOWN", {"location": NOWHERE}),
+    (make(n.GetLocationGroupRequest, name=GROUP), "LOCATION_GROUP_UNKNOWN", {"location_group": GROUP}),
+    (
+        make(n.UpdateLocationGroupRequest, location_group={"name": GROUP}),
         "LOCATION_GROUP_UNKNOWN",
         {"location_group": GROUP},
     ),
-    (n.DeleteLocationGroupRequest(name=GROUP), "LOCATION_GROUP_UNKNOWN", {"location_group": GROUP}),
+    (make(n.DeleteLocationGroupRequest, name=GROUP), "LOCATION_GROUP_UNKNOWN", {"location_group": GROUP}),
     (
-        n.CreateLocationGroupRequest(location_group_id="g", location_group={"locations": [DC, NOWHERE]}),
+        make(n.CreateLocationGroupRequest, location_group_id="g", location_group={"locations": [DC, NOWHERE]}),
         "LOCATION_UNKNOWN",
         {"location": NOWHERE},
     ),
@@ -421,7 +436,7 @@ def test_an_unknown_name_is_not_found(api: Api, request_: Message, reason: str, 
 def test_lines_at_two_locations_are_not_taken_yet(api: Api) -> None:
     """LINES_SPAN_LOCATIONS names the locations."""
     rows = [{"sku": "apple", "quantity": 1, "location": at} for at in (STORE_1, DC)]
-    found = call(api, r.ReserveRequest(lines=rows))
+    found = call(api, make(r.ReserveRequest, lines=rows))
     assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "LINES_SPAN_LOCATIONS")
     assert found.metadata == {"locations": f"{DC}, {STORE_1}"}
     assert found.fields == ["lines"]
@@ -430,16 +445,16 @@ def test_lines_at_two_locations_are_not_taken_yet(api: Api) -> None:
 def test_fields_set_at_create_cannot_be_updated(api: Api) -> None:
     """FIELD_IMMUTABLE names the field."""
     for field in ("name", "actor_group"):
-        request = n.UpdateLocationRequest(location={"name": DC}, update_mask={"paths": [field]})
+        request = make(n.UpdateLocationRequest, location={"name": DC}, update_mask={"paths": [field]})
         found = call(api, request)
         assert (found.reason, found.metadata) == ("FIELD_IMMUTABLE", {"field": field})
-    found = call(api, n.UpdateLocationRequest(location={"name": DC, "actor_group": "other"}))
+    found = call(api, make(n.UpdateLocationRequest, location={"name": DC, "actor_group": "other"}))
     assert (found.reason, found.metadata) == ("FIELD_IMMUTABLE", {"field": "actor_group"})
 
 
 def test_an_error_fits_into_a_header(api: Api) -> None:
     """However much is wrong with a request, its error is told in a bounded number of violations."""
-    found = call(api, r.ReserveRequest(lines=many(5_000, sku="?" * 1_000, quantity=-1, location="?" * 1_000)))
+    found = call(api, make(r.ReserveRequest, lines=many(5_000, sku="?" * 1_000, quantity=-1, location="?" * 1_000)))
     assert len(found.fields) == 16
     assert "and 14999 more" in found.message
 

@@ -17,6 +17,7 @@ from tests.support.api import (
     Api,
     failure,
     failure_of,
+    make,
     movement,
     nothing_changes,
     now,
@@ -185,11 +186,11 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 def test_a_malformed_movement_rejects_only_itself(api: Api, fields: dict[str, Any], field: str) -> None:
     """It is REJECTED, INVALID with a detail that names the field; those around it are recorded."""
     apple = api.stocked(1)
-    bad = i.StockMovement()
+    bad = make(i.StockMovement)
     bad.CopyFrom(receipt(apple, 1))
     for name, value in fields.items():
         bad.ClearField(name)  # type: ignore[arg-type]  # names of fields
-    bad.MergeFrom(i.StockMovement(**fields))
+    bad.MergeFrom(make(i.StockMovement, **fields))
     results = api.record([receipt(apple, 1), bad, receipt(apple, 1)]).results
     assert [result.status for result in results] == [APPLIED, REJECTED, APPLIED]
     assert results[1].rejection == INVALID
@@ -224,7 +225,7 @@ def test_a_stream_of_batches_is_answered_in_order(api: Api) -> None:
     sent: SimpleQueue[i.StreamMovementsRequest | None] = SimpleQueue()
     answers = api.inventory.StreamMovements(batches_from(sent))
     for total in (5, 10, 15):
-        sent.put(i.StreamMovementsRequest(batch={"movements": [receipt(apple, 5)]}))
+        sent.put(make(i.StreamMovementsRequest, batch={"movements": [receipt(apple, 5)]}))
         assert next(answers).batch.results[0].on_hand == total
         assert api.stock(apple).on_hand == total
     sent.put(None)
@@ -234,9 +235,9 @@ def test_a_stream_of_batches_is_answered_in_order(api: Api) -> None:
 def test_a_bad_batch_ends_the_stream(api: Api) -> None:
     """Those before it are recorded and answered, those after it were not looked at."""
     apple = fresh()
-    good = i.StreamMovementsRequest(batch={"movements": [receipt(apple, 5)]})
-    late = i.StreamMovementsRequest(batch={"movements": [receipt(apple, 5)]})
-    answers = api.inventory.StreamMovements(iter([good, i.StreamMovementsRequest(), late]))
+    good = make(i.StreamMovementsRequest, batch={"movements": [receipt(apple, 5)]})
+    late = make(i.StreamMovementsRequest, batch={"movements": [receipt(apple, 5)]})
+    answers = api.inventory.StreamMovements(iter([good, make(i.StreamMovementsRequest), late]))
     assert next(answers).batch.results[0].on_hand == 5
     with pytest.raises(grpc.RpcError) as caught:
         next(answers)
@@ -244,10 +245,10 @@ def test_a_bad_batch_ends_the_stream(api: Api) -> None:
     assert api.stock(apple).on_hand == 5
 
 
-def count(sku: str, quantity: int, **fields: Any) -> i.SetCountRequest:
+def count(sku: str, quantity: int, **fields: object) -> i.SetCountRequest:
     """A count of one SKU, as of now."""
     lines = [{"sku": sku, "quantity": quantity}]
-    return i.SetCountRequest(**{"location": DC, "lines": lines, "as_of_time": now(), **fields})
+    return make(i.SetCountRequest, **{"location": DC, "lines": lines, "as_of_time": now(), **fields})
 
 
 def test_a_count_tells_the_drift(api: Api) -> None:
@@ -317,8 +318,8 @@ def test_policy_sets_only_what_it_names(api: Api) -> None:
     assert [(q.channel, q.quota, q.reserved, q.unused) for q in stock.quotas] == [("web", 4, 1, 3)]
     api.set_policy(apple, safety_stock=0)
     assert (api.stock(apple).safety_stock, len(api.stock(apple).quotas)) == (0, 1)
-    request = i.SetStockPolicyRequest(
-        location=DC, request_id=request_id, lines=[{"sku": apple, "quotas": {"quotas": []}}]
+    request = make(
+        i.SetStockPolicyRequest, location=DC, request_id=request_id, lines=[{"sku": apple, "quotas": {"quotas": []}}]
     )
     assert [api.inventory.SetStockPolicy(request).repeated_request for _ in range(2)] == [False, True]
     assert len(api.stock(apple).quotas) == 0
@@ -338,7 +339,7 @@ def test_policy_moves_units_between_dispositions(api: Api) -> None:
 def test_policy_registers_unknown_skus_when_told_to(api: Api) -> None:
     """With allow_missing a SKU begins with nothing on hand."""
     apple = fresh()
-    request = i.SetStockPolicyRequest(location=DC, lines=[{"sku": apple, "safety_stock": 1}])
+    request = make(i.SetStockPolicyRequest, location=DC, lines=[{"sku": apple, "safety_stock": 1}])
     assert failure(api.inventory.SetStockPolicy, request).reason == "SKU_UNKNOWN"
     request.allow_missing = True
     api.inventory.SetStockPolicy(request)
@@ -348,7 +349,7 @@ def test_policy_registers_unknown_skus_when_told_to(api: Api) -> None:
 def test_stock_is_read_in_the_order_asked(api: Api) -> None:
     """One for each SKU asked for, all of one version."""
     apple, pear = api.stocked(1), api.stocked(2)
-    request = i.GetStockRequest(location=DC, skus=[pear, apple, pear])
+    request = make(i.GetStockRequest, location=DC, skus=[pear, apple, pear])
     stocks = api.inventory.GetStock(request).stocks
     assert [(stock.sku, stock.on_hand, stock.location) for stock in stocks] == [
         (pear, 2, DC),
@@ -363,12 +364,12 @@ def test_stock_is_listed_in_pages(api: Api) -> None:
     made = [api.stocked(1, STORE_2) for _ in range(5)]
     listed, token = [], ""
     while True:
-        page = api.inventory.ListStock(i.ListStockRequest(location=STORE_2, page_size=2, page_token=token))
+        page = api.inventory.ListStock(make(i.ListStockRequest, location=STORE_2, page_size=2, page_token=token))
         listed += [stock.sku for stock in page.stocks]
         token = page.next_page_token or ""
         if not token:
             break
-        other = i.ListStockRequest(location=STORE_1, page_token=token)
+        other = make(i.ListStockRequest, location=STORE_1, page_token=token)
         assert failure(api.inventory.ListStock, other).reason == "PAGE_TOKEN_INVALID"
     assert listed[-5:] == made
     assert len(set(listed)) == len(listed)

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
-
 import grpc
 
 from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import network_pb2 as n
 from allocator.v1 import reservation_pb2 as r
-from tests.support.api import DC, STORE_1, STORE_2, Api, failure, movement, nothing_changes
+from tests.support.api import DC, STORE_1, STORE_2, Api, failure, make, movement, nothing_changes
 from tests.support.gateway import Serve, fresh
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
 
 STORE = n.LOCATION_KIND_STORE
-FULL = n.Location(
+FULL = make(
+    n.Location,
     display_name="London, Oxford Street",
     kind=n.LOCATION_KIND_DARK_STORE,
     state=n.LOCATION_STATE_CLOSED,
@@ -37,29 +36,29 @@ FULL = n.Location(
 )
 
 
-def create(api: Api, **location: Any) -> str:
+def create(api: Api, **location: object) -> str:
     """A new location; its name."""
-    request = n.CreateLocationRequest(location_id=fresh("place"), location={"kind": STORE, **location})
+    request = make(n.CreateLocationRequest, location_id=fresh("place"), location={"kind": STORE, **location})
     return api.network.CreateLocation(request).location.name
 
 
 def get(api: Api, name: str) -> n.Location:
     """A location as it is."""
-    return api.network.GetLocation(n.GetLocationRequest(name=name)).location
+    return api.network.GetLocation(make(n.GetLocationRequest, name=name)).location
 
 
-def update(api: Api, name: str, *paths: str, **fields: Any) -> n.Location:
+def update(api: Api, name: str, *paths: str, **fields: object) -> n.Location:
     """Change fields of a location, with a mask when paths are given."""
     mask = {"paths": paths} if paths else None
-    request = n.UpdateLocationRequest(location={"name": name, **fields}, update_mask=mask)
+    request = make(n.UpdateLocationRequest, location={"name": name, **fields}, update_mask=mask)
     return api.network.UpdateLocation(request).location
 
 
 def test_a_location_keeps_all_it_was_created_with(api: Api) -> None:
     """What was sent is read back, with the name the id makes."""
     name = fresh("place")
-    made = api.network.CreateLocation(n.CreateLocationRequest(location_id=name, location=FULL)).location
-    expected = n.Location()
+    made = api.network.CreateLocation(make(n.CreateLocationRequest, location_id=name, location=FULL)).location
+    expected = make(n.Location)
     expected.CopyFrom(FULL)
     expected.name = f"locations/{name}"
     assert made == expected
@@ -107,7 +106,9 @@ def test_closing_a_location_keeps_what_was_made(api: Api) -> None:
 
 def test_a_repeated_create_is_the_first_one(api: Api) -> None:
     """The same request id answers again; the id taken by another request is LOCATION_EXISTS."""
-    request = n.CreateLocationRequest(location_id=fresh("place"), location={"kind": STORE}, request_id=fresh("request"))
+    request = make(
+        n.CreateLocationRequest, location_id=fresh("place"), location={"kind": STORE}, request_id=fresh("request")
+    )
     answers = [api.network.CreateLocation(request) for _ in range(2)]
     assert [answer.repeated_request for answer in answers] == [False, True]
     assert answers[0].location == answers[1].location
@@ -128,14 +129,14 @@ def test_an_update_changes_the_fields_of_its_mask(api: Api) -> None:
     assert (changed.display_name, changed.country_code, dict(changed.labels)) == ("Bath", "GB", {"c": "3"})
     read = get(api, name)
     read.priority = 9
-    assert api.network.UpdateLocation(n.UpdateLocationRequest(location=read)).location.priority == 9
+    assert api.network.UpdateLocation(make(n.UpdateLocationRequest, location=read)).location.priority == 9
 
 
 def test_a_repeated_update_changes_nothing_again(api: Api) -> None:
     """A late retry of a closing does not close what was opened since."""
     name = create(api)
-    closing = n.UpdateLocationRequest(
-        location={"name": name, "state": n.LOCATION_STATE_CLOSED}, request_id=fresh("request")
+    closing = make(
+        n.UpdateLocationRequest, location={"name": name, "state": n.LOCATION_STATE_CLOSED}, request_id=fresh("request")
     )
     assert not api.network.UpdateLocation(closing).repeated_request
     update(api, name, state=n.LOCATION_STATE_OPEN)
@@ -151,7 +152,7 @@ def test_locations_are_listed_in_pages(api: Api) -> None:
     listed: list[str] = []
     token = ""
     while True:
-        page = api.network.ListLocations(n.ListLocationsRequest(page_size=2, page_token=token))
+        page = api.network.ListLocations(make(n.ListLocationsRequest, page_size=2, page_token=token))
         assert len(page.locations) <= 2
         listed += [location.name for location in page.locations]
         token = page.next_page_token
@@ -159,18 +160,20 @@ def test_locations_are_listed_in_pages(api: Api) -> None:
             break
     assert listed == sorted(set(listed))
     assert made | {DC, STORE_1, STORE_2} <= set(listed)
-    request = n.ListLocationGroupsRequest(page_token=fresh())
+    request = make(n.ListLocationGroupsRequest, page_token=fresh())
     assert failure(api.network.ListLocationGroups, request).reason == "PAGE_TOKEN_INVALID"
 
 
 def test_only_a_closed_and_empty_location_can_be_deleted(api: Api) -> None:
     """LOCATION_IN_USE says what is left; then it is gone from the network and from its groups."""
     name = create(api)
-    group = n.CreateLocationGroupRequest(location_group_id=fresh("group"), location_group={"locations": [name, DC]})
+    group = make(
+        n.CreateLocationGroupRequest, location_group_id=fresh("group"), location_group={"locations": [name, DC]}
+    )
     group_name = api.network.CreateLocationGroup(group).location_group.name
     apple = api.stocked(2, name)
     held = api.held((apple, 1), at=name)
-    request = n.DeleteLocationRequest(name=name, request_id=fresh("request"))
+    request = make(n.DeleteLocationRequest, name=name, request_id=fresh("request"))
     with nothing_changes(api):
         found = failure(api.network.DeleteLocation, request)
     assert (found.code, found.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "LOCATION_IN_USE")
@@ -183,7 +186,7 @@ def test_only_a_closed_and_empty_location_can_be_deleted(api: Api) -> None:
     answers = [api.network.DeleteLocation(request) for _ in range(2)]
     assert [answer.repeated_request for answer in answers] == [False, True]
     assert failure(get, api, name).reason == "LOCATION_UNKNOWN"
-    members = api.network.GetLocationGroup(n.GetLocationGroupRequest(name=group_name)).location_group.locations
+    members = api.network.GetLocationGroup(make(n.GetLocationGroupRequest, name=group_name)).location_group.locations
     assert list(members) == [DC]
 
 
@@ -191,9 +194,9 @@ def test_groups_are_created_changed_and_deleted(api: Api) -> None:
     """Members are kept in the order of names; reads of the group follow at once."""
     group_id = fresh("group")
     name = f"locationGroups/{group_id}"
-    group = n.LocationGroup(display_name="Some", locations=[STORE_2, DC])
-    request = n.CreateLocationGroupRequest(
-        location_group_id=group_id, location_group=group, request_id=fresh("request")
+    group = make(n.LocationGroup, display_name="Some", locations=[STORE_2, DC])
+    request = make(
+        n.CreateLocationGroupRequest, location_group_id=group_id, location_group=group, request_id=fresh("request")
     )
     answers = [api.network.CreateLocationGroup(request) for _ in range(2)]
     assert [answer.repeated_request for answer in answers] == [False, True]
@@ -203,25 +206,27 @@ def test_groups_are_created_changed_and_deleted(api: Api) -> None:
     assert (found.reason, found.metadata) == ("LOCATION_GROUP_EXISTS", {"location_group": name})
     apple = api.stocked(3, STORE_1)
     assert api.check((apple, 1), location_group=name).lines[0].total == 0
-    change = n.UpdateLocationGroupRequest(
+    change = make(
+        n.UpdateLocationGroupRequest,
         location_group={"name": name, "display_name": "", "locations": [STORE_1]},
         update_mask={"paths": ["locations"]},
     )
     changed = api.network.UpdateLocationGroup(change).location_group
     assert (changed.display_name, list(changed.locations)) == ("Some", [STORE_1])
     assert api.check((apple, 1), location_group=name).lines[0].total == 3
-    listed = api.network.ListLocationGroups(n.ListLocationGroupsRequest()).location_groups
+    listed = api.network.ListLocationGroups(make(n.ListLocationGroupsRequest)).location_groups
     assert name in [row.name for row in listed]
-    api.network.DeleteLocationGroup(n.DeleteLocationGroupRequest(name=name))
+    api.network.DeleteLocationGroup(make(n.DeleteLocationGroupRequest, name=name))
     assert failure(api.check, (apple, 1), location_group=name).reason == "LOCATION_GROUP_UNKNOWN"
     assert get(api, STORE_1).name == STORE_1
 
 
 def test_an_update_of_a_group_looks_only_at_the_fields_it_changes(api: Api) -> None:
     """Members that are not in the mask may be anything."""
-    request = n.CreateLocationGroupRequest(location_group_id=fresh("group"), location_group={"locations": [DC]})
+    request = make(n.CreateLocationGroupRequest, location_group_id=fresh("group"), location_group={"locations": [DC]})
     name = api.network.CreateLocationGroup(request).location_group.name
-    change = n.UpdateLocationGroupRequest(
+    change = make(
+        n.UpdateLocationGroupRequest,
         location_group={"name": name, "display_name": "New", "locations": ["locations/nowhere"]},
         update_mask={"paths": ["display_name"]},
     )
@@ -229,10 +234,10 @@ def test_an_update_of_a_group_looks_only_at_the_fields_it_changes(api: Api) -> N
     assert (changed.display_name, list(changed.locations)) == ("New", [DC])
 
 
-def capacity(at: str, limit: int, **fields: Any) -> n.SetCapacityRequest:
+def capacity(at: str, limit: int, **fields: object) -> n.SetCapacityRequest:
     """Units per hour."""
     values = {"measure": n.CAPACITY_MEASURE_UNITS, "window": {"seconds": 3600}, "limit": limit}
-    return n.SetCapacityRequest(location=at, capacity={**values, **fields})
+    return make(n.SetCapacityRequest, location=at, capacity={**values, **fields})
 
 
 def test_capacity_bounds_what_is_picked_in_a_window(api: Api) -> None:
@@ -245,7 +250,7 @@ def test_capacity_bounds_what_is_picked_in_a_window(api: Api) -> None:
     refused = api.reserve((apple, 3), at=name)
     assert (refused.status, refused.capacity_left) == (r.RESERVE_STATUS_NO_CAPACITY, 2)
     assert [(line.status, line.available) for line in refused.lines] == [(r.LINE_STATUS_NOT_HELD, 97)]
-    api.network.SetCapacity(n.SetCapacityRequest(location=name))
+    api.network.SetCapacity(make(n.SetCapacityRequest, location=name))
     api.held((apple, 3), at=name)
 
 
@@ -268,7 +273,7 @@ def test_two_gateways_know_the_same_network(serve: Serve) -> None:
         name = create(Api(first))
         versions = Api(first).receive("apple", 5, name).versions
         api = Api(second)
-        while name not in {row.name for row in api.network.ListLocations(n.ListLocationsRequest()).locations}:
+        while name not in {row.name for row in api.network.ListLocations(make(n.ListLocationsRequest)).locations}:
             pass  # its feed brings it within a round trip
         assert api.check(("apple", 1), locations=[name], min_versions=versions).lines[0].total == 5
         api.held(("apple", 2), at=name)

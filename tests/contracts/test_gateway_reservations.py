@@ -5,7 +5,7 @@ import pytest
 
 from allocator.v1 import availability_pb2 as a
 from allocator.v1 import reservation_pb2 as r
-from tests.support.api import DC, STORE_1, STORE_2, Api, failure, failure_in, nothing_changes, reserve
+from tests.support.api import DC, STORE_1, STORE_2, Api, failure, failure_in, make, nothing_changes, reserve
 from tests.support.gateway import fresh
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
@@ -212,8 +212,8 @@ def test_a_line_at_another_location_is_not_part_of_the_reservation(api: Api) -> 
     held = api.held((apple, 4))
 
     def release(at: str) -> r.ReleaseReservationResponse:
-        line = r.LineQuantity(sku=apple, quantity=1, location=at)
-        return api.reservations.ReleaseReservation(r.ReleaseReservationRequest(name=held.name, lines=[line]))
+        line = make(r.LineQuantity, sku=apple, quantity=1, location=at)
+        return api.reservations.ReleaseReservation(make(r.ReleaseReservationRequest, name=held.name, lines=[line]))
 
     assert release(STORE_1).status == r.TRANSITION_STATUS_LINES_EXCEED_OPEN
     assert release(DC).status == r.TRANSITION_STATUS_DONE
@@ -225,7 +225,7 @@ def test_an_expired_hold_is_a_status(api: Api) -> None:
     """A hold that ran out is EXPIRED: its units can be promised again, and it cannot be committed any more."""
     apple = api.stocked(1)
     held = api.held((apple, 1), ttl={"seconds": 1})
-    watch = api.availability.WatchAvailability(a.WatchAvailabilityRequest(skus=[apple], locations=[DC]))
+    watch = api.availability.WatchAvailability(make(a.WatchAvailabilityRequest, skus=[apple], locations=[DC]))
     while not any(change.available for change in next(watch).changes):
         pass
     watch.cancel()
@@ -260,7 +260,8 @@ def test_a_batch_answers_each_reserve_by_itself(api: Api) -> None:
     """Grants, refusals and errors stand side by side, in order, and do not touch each other."""
     apple, pear = api.stocked(10), api.stocked(10, STORE_2)
     request_id = fresh("request")
-    request = r.BatchReserveRequest(
+    request = make(
+        r.BatchReserveRequest,
         reserves=[
             reserve((apple, 2), request_id=request_id),
             reserve((pear, 3), at=STORE_2),
@@ -268,7 +269,7 @@ def test_a_batch_answers_each_reserve_by_itself(api: Api) -> None:
             reserve((apple, 99)),
             reserve((apple, 2), request_id=request_id),
             reserve((apple, 1), at="locations/nowhere"),
-        ]
+        ],
     )
     results = api.reservations.BatchReserve(request).results
     assert [result.WhichOneof("result") for result in results] == [
@@ -315,11 +316,11 @@ def test_a_page_token_only_fits_its_own_list(api: Api) -> None:
     order, sku = fresh("order"), api.stocked(10)
     for _ in range(2):
         api.held((sku, 1), order=order)
-    request = r.ListReservationsRequest(order=order, page_size=1)
+    request = make(r.ListReservationsRequest, order=order, page_size=1)
     token = api.reservations.ListReservations(request).next_page_token
     assert token
     for other, changed in ((fresh("order"), token), (order, token[:-4] + "AAA="), (order, "nonsense")):
-        request = r.ListReservationsRequest(order=other, page_token=changed)
+        request = make(r.ListReservationsRequest, order=other, page_token=changed)
         found = failure(api.reservations.ListReservations, request)
         assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "PAGE_TOKEN_INVALID")
 
@@ -329,7 +330,7 @@ def list_all(api: Api, **filters: object) -> list[str]:
     names: list[str] = []
     token = ""
     while True:
-        request = r.ListReservationsRequest(page_token=token, **filters)  # type: ignore[arg-type]
+        request = make(r.ListReservationsRequest, page_token=token, **filters)  # type: ignore[arg-type]
         page = api.reservations.ListReservations(request)
         names += [row.name for row in page.reservations]
         token = page.next_page_token

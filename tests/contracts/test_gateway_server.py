@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from allocator.v1 import availability_pb2 as a
 from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import reservation_pb2 as r
-from tests.support.api import DC, STORE_1, Api, cart, failure, failure_in, failure_of, receipt, reserve
+from tests.support.api import DC, STORE_1, Api, cart, failure, failure_in, failure_of, make, receipt, reserve
 from tests.support.gateway import LocalService, Serve, fresh
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
@@ -53,7 +53,7 @@ def test_every_answer_tells_its_correlation_id_and_gateway(api: Api) -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", str(told["x-correlation-id"]))
     assert told["x-allocator-gateway"] == "0"
     with pytest.raises(grpc.RpcError) as caught:
-        api.reservations.Reserve(r.ReserveRequest(), metadata=mine)
+        api.reservations.Reserve(make(r.ReserveRequest), metadata=mine)
     assert dict(caught.value.trailing_metadata())["x-correlation-id"] == "order-4711"  # type: ignore[attr-defined]
     stream = api.availability.QueryAvailability(iter([]), metadata=mine)
     assert list(stream) == []
@@ -214,7 +214,7 @@ def test_a_batch_tells_overload_for_each_reserve(serve: Serve) -> None:
         api = Api(channel)
         apple = api.stocked(100)
         results = api.reservations.BatchReserve(
-            r.BatchReserveRequest(reserves=[reserve((apple, 1)) for _ in range(5)])
+            make(r.BatchReserveRequest, reserves=[reserve((apple, 1)) for _ in range(5)])
         ).results
         kinds = [result.WhichOneof("result") for result in results]
         assert kinds == ["reserve"] * 3 + ["error"] * 2
@@ -256,7 +256,7 @@ def test_movements_are_overload_only_when_nothing_was_recorded(serve: Serve) -> 
 
 def record(*movements: i.StockMovement) -> i.RecordMovementsRequest:
     """A request to record movements."""
-    return i.RecordMovementsRequest(movements=movements)
+    return make(i.RecordMovementsRequest, movements=movements)
 
 
 def test_a_call_without_a_deadline_gets_one(serve: Serve) -> None:
@@ -316,7 +316,7 @@ def test_a_drain_answers_what_it_accepted_and_refuses_the_rest(serve: Serve) -> 
         apple = api.stocked(10)
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert next(health).status == SERVING
-        watch = api.availability.WatchAvailability(a.WatchAvailabilityRequest(skus=[apple]))
+        watch = api.availability.WatchAvailability(make(a.WatchAvailabilityRequest, skus=[apple]))
         next(watch)
         idle = threading.Event()
         query = api.availability.QueryAvailability(iter(lambda: idle.wait() and None, 0))  # type: ignore[arg-type]

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -27,6 +28,7 @@ from tests.support.gateway import fresh
 DC, STORE_1, STORE_2 = "locations/dc-1", "locations/store-1", "locations/store-2"
 LOCATIONS = (DC, STORE_1, STORE_2)
 DOMAIN = "allocator.v1"
+M = TypeVar("M", bound=Message)
 _VERSION = re.compile(r"version: \d+")
 
 
@@ -45,7 +47,7 @@ class Api:
 
     def record(self, movements: Iterable[inventory.StockMovement]) -> inventory.RecordMovementsResponse:
         """Record movements."""
-        return self.inventory.RecordMovements(inventory.RecordMovementsRequest(movements=movements))
+        return self.inventory.RecordMovements(make(inventory.RecordMovementsRequest, movements=movements))
 
     def stocked(self, quantity: int, at: str = DC) -> str:
         """A new SKU with that much on hand."""
@@ -53,41 +55,41 @@ class Api:
         self.receive(sku, quantity, at)
         return sku
 
-    def reserve(self, *lines: tuple[str, int], at: str = DC, **fields: Any) -> reservation.ReserveResponse:
+    def reserve(self, *lines: tuple[str, int], at: str = DC, **fields: object) -> reservation.ReserveResponse:
         """Reserve at one location."""
         return self.reservations.Reserve(reserve(*lines, at=at, **fields))
 
-    def held(self, *lines: tuple[str, int], at: str = DC, **fields: Any) -> reservation.Reservation:
+    def held(self, *lines: tuple[str, int], at: str = DC, **fields: object) -> reservation.Reservation:
         """A reservation that was granted."""
         response = self.reserve(*lines, at=at, **fields)
         assert response.status == reservation.RESERVE_STATUS_HELD
         return response.reservation
 
-    def commit(self, name: str, **fields: Any) -> reservation.CommitReservationResponse:
+    def commit(self, name: str, **fields: object) -> reservation.CommitReservationResponse:
         """Commit a reservation."""
-        return self.reservations.CommitReservation(reservation.CommitReservationRequest(name=name, **fields))
+        return self.reservations.CommitReservation(make(reservation.CommitReservationRequest, name=name, **fields))
 
-    def release(self, name: str, *lines: tuple[str, int], **fields: Any) -> reservation.ReleaseReservationResponse:
+    def release(self, name: str, *lines: tuple[str, int], **fields: object) -> reservation.ReleaseReservationResponse:
         """Release a reservation, or some lines of it."""
-        request = reservation.ReleaseReservationRequest(name=name, lines=line_quantities(lines), **fields)
+        request = make(reservation.ReleaseReservationRequest, name=name, lines=line_quantities(lines), **fields)
         return self.reservations.ReleaseReservation(request)
 
-    def fulfil(self, name: str, *lines: tuple[str, int], **fields: Any) -> reservation.FulfilReservationResponse:
+    def fulfil(self, name: str, *lines: tuple[str, int], **fields: object) -> reservation.FulfilReservationResponse:
         """Fulfil a reservation, or some lines of it."""
-        request = reservation.FulfilReservationRequest(name=name, lines=line_quantities(lines), **fields)
+        request = make(reservation.FulfilReservationRequest, name=name, lines=line_quantities(lines), **fields)
         return self.reservations.FulfilReservation(request)
 
-    def extend(self, name: str, ttl_s: int = 60, **fields: Any) -> reservation.ExtendReservationResponse:
+    def extend(self, name: str, ttl_s: int = 60, **fields: object) -> reservation.ExtendReservationResponse:
         """Extend a hold."""
-        request = reservation.ExtendReservationRequest(name=name, ttl={"seconds": ttl_s}, **fields)
+        request = make(reservation.ExtendReservationRequest, name=name, ttl={"seconds": ttl_s}, **fields)
         return self.reservations.ExtendReservation(request)
 
     def reservation(self, name: str) -> reservation.Reservation:
         """A reservation as it stands."""
-        request = reservation.GetReservationRequest(name=name)
+        request = make(reservation.GetReservationRequest, name=name)
         return self.reservations.GetReservation(request).reservation
 
-    def check(self, *lines: tuple[str, int], **fields: Any) -> availability.CheckAvailabilityResponse:
+    def check(self, *lines: tuple[str, int], **fields: object) -> availability.CheckAvailabilityResponse:
         """Check a cart."""
         return self.availability.CheckAvailability(cart(*lines, **fields))
 
@@ -97,23 +99,23 @@ class Api:
 
     def stock(self, sku: str, at: str = DC) -> inventory.Stock:
         """Every component of one SKU."""
-        request = inventory.GetStockRequest(location=at, skus=[sku])
+        request = make(inventory.GetStockRequest, location=at, skus=[sku])
         return self.inventory.GetStock(request).stocks[0]
 
-    def set_policy(self, sku: str, at: str = DC, **line: Any) -> inventory.SetStockPolicyResponse:
+    def set_policy(self, sku: str, at: str = DC, **line: object) -> inventory.SetStockPolicyResponse:
         """Set the policy of one SKU."""
-        request = inventory.SetStockPolicyRequest(location=at, lines=[{"sku": sku, **line}])
+        request = make(inventory.SetStockPolicyRequest, location=at, lines=[{"sku": sku, **line}])
         return self.inventory.SetStockPolicy(request)
 
     def everything(self) -> list[str]:
         """The whole state as callers can read it: to see that nothing changed."""
-        listed = self.network.ListLocations(network.ListLocationsRequest(page_size=1000))
-        groups = self.network.ListLocationGroups(network.ListLocationGroupsRequest(page_size=1000))
+        listed = self.network.ListLocations(make(network.ListLocationsRequest, page_size=1000))
+        groups = self.network.ListLocationGroups(make(network.ListLocationGroupsRequest, page_size=1000))
         found = [str(listed), str(groups)]
         for location in listed.locations:
-            request = inventory.ListStockRequest(location=location.name, page_size=1000)
+            request = make(inventory.ListStockRequest, location=location.name, page_size=1000)
             found.append(str(self.inventory.ListStock(request)))
-        request = reservation.ListReservationsRequest(page_size=1000)
+        request = make(reservation.ListReservationsRequest, page_size=1000)
         found.append(str(self.reservations.ListReservations(request)))
         return found
 
@@ -130,32 +132,37 @@ class Failure:
     retry_s: float = 0.0
 
 
-def receipt(sku: str, quantity: int, at: str = DC, **fields: Any) -> inventory.StockMovement:
+def make(message: Callable[..., M], /, **fields: object) -> M:
+    """A message with these fields; nested ones may be dictionaries, which the type stubs do not know."""
+    return message(**fields)
+
+
+def receipt(sku: str, quantity: int, at: str = DC, **fields: object) -> inventory.StockMovement:
     """A receipt with an id of its own."""
     return movement(inventory.MOVEMENT_TYPE_RECEIPT, sku, quantity, at, **fields)
 
 
-def movement(kind: Any, sku: str, quantity: int, at: str = DC, **fields: Any) -> inventory.StockMovement:
+def movement(kind: int, sku: str, quantity: int, at: str = DC, **fields: object) -> inventory.StockMovement:
     """A movement with an id of its own."""
     row = {"source": "//test", "movement_id": fresh("movement"), "location": at, "sku": sku, "quantity": quantity}
-    return inventory.StockMovement(**{"type": kind, **row, **fields})
+    return make(inventory.StockMovement, **{"type": kind, **row, **fields})
 
 
-def reserve(*lines: tuple[str, int], at: str = DC, **fields: Any) -> reservation.ReserveRequest:
+def reserve(*lines: tuple[str, int], at: str = DC, **fields: object) -> reservation.ReserveRequest:
     """A request to hold lines at one location."""
     rows = [{"sku": sku, "quantity": quantity, "location": at} for sku, quantity in lines]
-    return reservation.ReserveRequest(**{"lines": rows, **fields})
+    return make(reservation.ReserveRequest, **{"lines": rows, **fields})
 
 
-def cart(*lines: tuple[str, int], **fields: Any) -> availability.CheckAvailabilityRequest:
+def cart(*lines: tuple[str, int], **fields: object) -> availability.CheckAvailabilityRequest:
     """A request to check lines."""
     rows = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
-    return availability.CheckAvailabilityRequest(**{"lines": rows, **fields})
+    return make(availability.CheckAvailabilityRequest, **{"lines": rows, **fields})
 
 
 def line_quantities(lines: Iterable[tuple[str, int]]) -> list[reservation.LineQuantity]:
     """Lines of a release or a fulfilment, at the home location."""
-    return [reservation.LineQuantity(sku=sku, quantity=quantity) for sku, quantity in lines]
+    return [make(reservation.LineQuantity, sku=sku, quantity=quantity) for sku, quantity in lines]
 
 
 def now() -> Timestamp:
@@ -185,7 +192,7 @@ def failure_in(status: status_pb2.Status) -> Failure:
     return Failure(code, infos[0].reason, status.message, dict(infos[0].metadata), fields, retry_s)
 
 
-def failure(call: Callable[..., object], *args: Any, **kwargs: Any) -> Failure:
+def failure(call: Callable[..., object], *args: object, **kwargs: object) -> Failure:
     """What `call` fails with."""
     with pytest.raises(grpc.RpcError) as caught:
         call(*args, **kwargs)
@@ -203,7 +210,7 @@ def nothing_changes(api: Api, *, versions: bool = True) -> Iterator[None]:
     assert after == before
 
 
-def _all(status: status_pb2.Status, cls: Any) -> list[Any]:
+def _all(status: status_pb2.Status, cls: type[M]) -> list[M]:
     found = []
     for detail in status.details:
         message = cls()

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy.engine import make_url
+
+from allocator.core.commands import GetStock
+from allocator.core.results import Reason, ReserveStatus
+from allocator.runtime.batcher import Answer
+from allocator.runtime.errors import OutcomeUnknownError
+from allocator.runtime.router import Router
+from tests.support.ray_cluster import Deployment, deployed, gateway, network_of, settings_for
+from tests.support.tcp_proxy import TcpProxy
+from tests.unit.runtime.hosts import hold, receipt
+
+pytestmark = pytest.mark.usefixtures("ray_address")
+
+DISK_MB = 4
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system that is soon full, mounted in `folder`; None of it where this user may not mount."""
+    disk = folder / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk)]
+    mounted = mount and os.geteuid() == 0 and subprocess.run([mount, *options], check=False).returncode == 0
+    try:
+        yield disk if mounted else folder
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@contextmanager
+def full(disk: Path, deployment: Deployment, actor: str) -> Iterator[None]:
+    """Leave no room on the disk; where it is nobody's own, none for the actor's files."""
+    if not disk.is_mount():
+        size = max(path.stat().st_size for path in disk.rglob("*.sqlite*"))
+        psutil.Process(deployment.pid(actor)).rlimit(resource.RLIMIT_FSIZE, (size, size))
+        yield
+        return
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65_536, 4_096, 512, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+    yield
+    ballast.unlink()
+
+
+class Buyer:
+    """Somebody who holds one unit after the other and notes what was acknowledged.
+
+    Attributes:
+        acknowledged: request ids that were answered with a hold.
+        unknown: request ids that nobody could tell about.
+    """
+
+    def __init__(self, router: Router, location: str) -> None:
+        self._router, self._location = router, location
+        self._number = 0
+        self.acknowledged: set[str] = set()
+        self.unknown: set[str] = set()
+
+    async def buy_until_refused(self, *, patience: int = 2_000) -> Exception | Answer:
+        """Buy until there is no hold; what came instead."""
+        for _ in range(patience):
+            self._number += 1
+            name = f"{self._location}-{self._number}-{'x' * 12}"
+            try:
+                answer = await self._hold(name)
+            except OutcomeUnknownError as error:
+                self.unknown.add(name)
+                return error
+            if answer.result[0] != ReserveStatus.HELD:
+                return answer
+            self.acknowledged.add(name)
+        raise AssertionError("nothing was refused")
+
+    async def settle(self) -> None:
+        """Ask again for what is unknown, until everything is known."""
+        async with asyncio.timeout(60):
+            for name in sorted(self.unknown):
+                while True:
+                    try:
+                        answer = await self._hold(name)
+                    except OutcomeUnknownError:
+                        answer = None
+                    if answer is not None and answer.result[0] == ReserveStatus.HELD:
+                        self.acknowledged.add(name)
+                        break
+                    await asyncio.sleep(0.05)
+        self.unknown.clear()
+
+    async def held(self) -> int:
+        """Units held, as the ledger says."""
+        return int((await self._router.submit(self._location, GetStock(("fig",)))).result.rows[0].held)
+
+    async def _hold(self, name: str) -> Answer:
+        return await self._router.submit(self._location, hold(name, "fig", 1, at=self._location))
+
+
+def away(outcome: Exception | Answer) -> bool:
+    """Whether callers were told to try again, and nothing else."""
+    return isinstance(outcome, OutcomeUnknownError) or outcome.result[0] == Reason.RECOVERING
+
+
+async def test_a_full_disk_stops_writes_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    """Callers are told that nobody knows; when there is room again the service returns by itself."""
+    with small_disk(tmp_path) as disk, deployed(settings_for(disk), network_of("dc")) as deployment:
+        async with gateway() as router:
+            buyer = Buyer(router, "dc")
+            await router.submit("dc", receipt("opening", "fig", 100_000))
+            for _ in range(50):
+                await buyer._hold(f"before-{_}")  # noqa: SLF001  # ours
+            actor = deployment.actor_of("dc")
+            with full(disk, deployment, actor):
+                pid = deployment.pid(actor)
+                assert isinstance(await buyer.buy_until_refused(), OutcomeUnknownError)
+                if disk.is_mount():
+                    assert away(await buyer.buy_until_refused())
+                    assert "recovering" in str(deployment.status(actor))
+            deployment.wait_settled(actor)
+            assert deployment.pid(actor) != pid
+            await buyer.settle()
+            assert await buyer.held() == 50 + len(buyer.acknowledged)
+
+
+@pytest.fixture
+def proxy(postgres_url: str) -> Iterator[TcpProxy]:
+    """A way to PostgreSQL that can be cut."""
+    address = make_url(postgres_url)
+    with TcpProxy(address.host or "127.0.0.1", address.port or 5432) as proxy:
+        yield proxy
+
+
+async def test_a_journal_out_of_reach_stops_writes_and_nothing_acknowledged_is_lost(
+    tmp_path: Path, postgres_url: str, postgres_schema: str, proxy: TcpProxy
+) -> None:
+    """The same on PostgreSQL, with one actor restarted while there is no way to the server."""
+    url = make_url(postgres_url).set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+    journal = {"url": url, "schema_name": postgres_schema}
+    settings = settings_for(tmp_path, journal=journal, runtime={"actors": 1})
+    with deployed(settings, network_of("dc", "shop")) as deployment:
+        async with gateway() as router:
+            buyer = Buyer(router, "dc")
+            for name in ("dc", "shop"):
+                await router.submit(name, receipt("opening", "fig", 100_000))
+            for n in range(50):
+                await buyer._hold(f"before-{n}")  # noqa: SLF001  # ours
+            actor = deployment.actor_of("dc")
+            pid = deployment.pid(actor)
+            proxy.cut()
+            assert isinstance(await buyer.buy_until_refused(), OutcomeUnknownError)
+            assert away(await buyer.buy_until_refused())
+            assert "recovering" in str(deployment.status(actor)["ledgers"]["dc"])
+            proxy.mend()
+            deployment.wait_settled(actor)
+            assert deployment.pid(actor) != pid
+            await buyer.settle()
+            assert await buyer.held() == 50 + len(buyer.acknowledged)
+
+
+async def test_a_damaged_entry_stops_one_location_and_the_service_starts_with_the_others(tmp_path: Path) -> None:
+    """Nothing is skipped in silence: callers, boot and health hear the file, the entry and the command to run."""
+    settings = settings_for(tmp_path, runtime={"actors": 1})
+    with deployed(settings, network_of("dc", "shop")):
+        async with gateway() as router:
+            for n in range(5):
+                await asyncio.gather(*router.submit_all((name, receipt(f"m{n}", "fig", 1)) for name in ("dc", "shop")))
+    file = tmp_path / "journal" / "units" / "actor-0000.sqlite"
+    assert _damage(file, shard="location/dc", version=3) == 1
+    with deployed(settings) as deployment:
+        status, detail = deployment.status("actor-0000")["ledgers"]["dc"]
+        assert status == "damaged"
+        for part in (str(file), "entry 3", "allocator journal verify --shard location/dc"):
+            assert part in detail
+        async with gateway() as router:
+            assert (await router.submit("dc", hold("r1", "fig", 1))).result == (
+                Reason.JOURNAL_DAMAGED,
+                "location",
+                detail,
+            )
+            assert (await router.submit("shop", hold("r1", "fig", 5, at="shop"))).result.status == ReserveStatus.HELD
+
+
+def _damage(file: Path, **where: Any) -> int:
+    import sqlite3
+
+    with sqlite3.connect(file) as connection:
+        statement = "UPDATE entries SET payload = x'00' WHERE shard = :shard AND version = :version"
+        changed = connection.execute(statement, where).rowcount
+    connection.close()
+    return changed
+
+
+async def test_regrouping_between_starts_loses_nothing(tmp_path: Path) -> None:
+    """One actor for all, two, one each, and back: holds, stock and request ids go along."""
+    names = ("dc", "shop", "annex")
+    for step, actors in enumerate((1, 2, 3, 1)):
+        settings = settings_for(tmp_path, runtime={"actors": actors})
+        with deployed(settings, network_of(*names)) as deployment:
+            assert len(deployment.handles) == 1 + actors
+            async with gateway() as router:
+                for name in names:
+                    await router.submit(name, receipt(f"m{step}", "fig", 10))
+                    for earlier in range(step):
+                        again = await router.submit(name, hold(f"r{earlier}", "fig", 3, at=name))
+                        assert again.result.repeated
+                    assert (await router.submit(name, hold(f"r{step}", "fig", 3, at=name))).result.status == 1
+                    row = (await router.submit(name, GetStock(("fig",)))).result.rows[0]
+                    assert (row.on_hand, row.held) == (10 * (step + 1), 3 * (step + 1))

@@ -1,0 +1,65 @@
+"""The scenarios over gRPC at a tiny size, on one real service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.registry import Bench, scenarios
+from bench.scenarios import availability, boot, reserve
+from bench.service import Service
+
+LOCATIONS = ["bench-1", "bench-2"]
+
+
+def told(text: str) -> None:
+    """Nobody listens."""
+
+
+def declared(name: str) -> set[str]:
+    """The figures a scenario promises to return."""
+    return {figure.name for figure in scenarios()[name].figures}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service for all tests of this file."""
+    with Service(tmp_path_factory.mktemp("bench"), LOCATIONS) as service:
+        yield service
+
+
+def test_reserves_are_measured_and_recounted(service: Service, tmp_path: Path) -> None:
+    """So few SKUs that some run out: refusals are seen, and nothing is oversold or lost."""
+    size = reserve.Size(locations=2, skus=3, processes=2, in_flight=8, warm_up_s=0.1)
+    figures = reserve.run(Bench(0.5, tmp_path, told), service.address, size)
+    assert figures.keys() == declared("reserve")
+    assert figures["requests_per_s"] > 0
+    assert figures["refused_per_s"] > 0
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"]
+    assert (figures["oversold"], figures["lost"], figures["errors"]) == (0, 0, 0)
+
+
+def test_checks_are_measured(service: Service, tmp_path: Path) -> None:
+    """Every answer has all the stock there is."""
+    size = availability.Size(locations=2, skus=10, processes=2, in_flight=8, warm_up_s=0.1)
+    figures = availability.run(Bench(0.5, tmp_path, told), service.address, size)
+    assert figures.keys() == declared("availability")
+    assert figures["requests_per_s"] > 0
+    assert (figures["insufficient"], figures["errors"]) == (0, 0)
+
+
+def test_a_start_is_timed_and_its_stock_checked(service: Service, tmp_path: Path) -> None:
+    """What the boot scenario does besides starting the service; stock is received once however often it is told."""
+    assert service.started_s > 0
+    for _ in range(2):
+        boot.stock(Bench(1, tmp_path, told), service.address, LOCATIONS, 5)
+        boot.check(service.address, LOCATIONS, 5)
+
+
+def test_a_service_that_does_not_come_up_is_told(tmp_path: Path) -> None:
+    """With the end of its log, which says why."""
+    with pytest.raises(BenchError, match=r"ended with code 1; its log ends:(.|\n)*locations"):
+        Service(tmp_path, []).start()
