@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from queue import SimpleQueue
 
 import grpc
@@ -24,6 +23,7 @@ from tests.support.api import (
     failure_of,
     make,
     movement,
+    taken,
 )
 from tests.support.gateway import LocalService, Serve, fresh
 
@@ -347,7 +347,7 @@ def test_a_check_on_a_stream_sees_what_was_written_before_it(api: Api) -> None:
     """A stream stays open between checks and reads the newest state each time."""
     apple = api.stocked(5)
     asked: SimpleQueue[a.QueryAvailabilityRequest | None] = SimpleQueue()
-    answers = api.availability.QueryAvailability(requests_from(asked))
+    answers = api.availability.QueryAvailability(taken(asked))
     for left in range(5, 0, -1):
         asked.put(make(a.QueryAvailabilityRequest, check=cart((apple, 1))))
         assert next(answers).check.lines[0].total == left
@@ -374,10 +374,3 @@ def test_no_read_goes_to_an_actor(serve: Serve) -> None:
 def record_all(api: Api, skus: Iterable[str], at: str) -> None:
     """One unit of each SKU."""
     api.record([movement(i.MOVEMENT_TYPE_RECEIPT, sku, 1, at) for sku in skus])
-
-
-def requests_from(
-    asked: SimpleQueue[a.QueryAvailabilityRequest | None],
-) -> Iterator[a.QueryAvailabilityRequest]:
-    """What is put into the queue, until None."""
-    return itertools.takewhile(lambda item: item is not None, iter(asked.get, object()))  # type: ignore[return-value]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
 
@@ -22,6 +20,7 @@ from tests.support.api import (
     nothing_changes,
     now,
     receipt,
+    taken,
 )
 from tests.support.gateway import fresh
 
@@ -188,7 +187,7 @@ def test_a_malformed_movement_rejects_only_itself(api: Api, fields: dict[str, An
     apple = api.stocked(1)
     bad = make(i.StockMovement)
     bad.CopyFrom(receipt(apple, 1))
-    for name, value in fields.items():
+    for name in fields:
         bad.ClearField(name)  # type: ignore[arg-type]  # names of fields
     bad.MergeFrom(make(i.StockMovement, **fields))
     results = api.record([receipt(apple, 1), bad, receipt(apple, 1)]).results
@@ -223,7 +222,7 @@ def test_a_stream_of_batches_is_answered_in_order(api: Api) -> None:
     """Each batch is durable before it is answered, and the next may depend on it."""
     apple = fresh()
     sent: SimpleQueue[i.StreamMovementsRequest | None] = SimpleQueue()
-    answers = api.inventory.StreamMovements(batches_from(sent))
+    answers = api.inventory.StreamMovements(taken(sent))
     for total in (5, 10, 15):
         sent.put(make(i.StreamMovementsRequest, batch={"movements": [receipt(apple, 5)]}))
         assert next(answers).batch.results[0].on_hand == total
@@ -373,8 +372,3 @@ def test_stock_is_listed_in_pages(api: Api) -> None:
         assert failure(api.inventory.ListStock, other).reason == "PAGE_TOKEN_INVALID"
     assert listed[-5:] == made
     assert len(set(listed)) == len(listed)
-
-
-def batches_from(sent: SimpleQueue[i.StreamMovementsRequest | None]) -> Iterator[i.StreamMovementsRequest]:
-    """What is put into the queue, until None."""
-    return itertools.takewhile(lambda item: item is not None, iter(sent.get, object()))  # type: ignore[return-value]

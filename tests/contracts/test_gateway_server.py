@@ -3,18 +3,33 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
-from typing import Any
+from queue import SimpleQueue
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from allocator.v1 import availability_pb2 as a
 from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import reservation_pb2 as r
-from tests.support.api import DC, STORE_1, Api, cart, failure, failure_in, failure_of, make, receipt, reserve
+from tests.support.api import (
+    DC,
+    STORE_1,
+    Api,
+    cart,
+    failure,
+    failure_in,
+    failure_of,
+    health,
+    health_request,
+    make,
+    receipt,
+    reserve,
+    taken,
+)
 from tests.support.gateway import LocalService, Serve, fresh
+from tests.support.local_links import LocalActor
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
 
@@ -23,15 +38,10 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def health_of(channel: grpc.Channel, service: str = "") -> Any:
-    """What the health service says."""
-    request = health_pb2.HealthCheckRequest(service=service)
-    return health_pb2_grpc.HealthStub(channel).Check(request).status
-
-
 def test_every_service_is_healthy(channel: grpc.Channel) -> None:
     """The server as a whole and each service of the contract."""
-    assert [health_of(channel, service) for service in ("", *SERVICES)] == [SERVING] * 5
+    told = [health(channel).Check(health_request(service)).status for service in ("", *SERVICES)]
+    assert told == [SERVING] * 5
 
 
 def test_services_can_be_listed(channel: grpc.Channel) -> None:
@@ -54,7 +64,7 @@ def test_every_answer_tells_its_correlation_id_and_gateway(api: Api) -> None:
     assert told["x-allocator-gateway"] == "0"
     with pytest.raises(grpc.RpcError) as caught:
         api.reservations.Reserve(make(r.ReserveRequest), metadata=mine)
-    assert dict(caught.value.trailing_metadata())["x-correlation-id"] == "order-4711"  # type: ignore[attr-defined]
+    assert dict(caught.value.trailing_metadata())["x-correlation-id"] == "order-4711"
     stream = api.availability.QueryAvailability(iter([]), metadata=mine)
     assert list(stream) == []
     assert dict(stream.trailing_metadata())["x-correlation-id"] == "order-4711"
@@ -143,7 +153,7 @@ def retried(api: Api, line: tuple[str, int], request_id: str) -> r.ReserveRespon
         try:
             return api.reserve(line, request_id=request_id)
         except grpc.RpcError as error:
-            if error.code() != grpc.StatusCode.UNAVAILABLE:  # type: ignore[attr-defined]  # it is a Call
+            if error.code() != grpc.StatusCode.UNAVAILABLE:
                 raise
 
 
@@ -155,7 +165,7 @@ def test_a_recovering_location_is_unavailable_and_unhealthy(serve: Serve) -> Non
         apple = api.stocked(10)
         api.receive(apple, 10, "locations/store-2")
         with service.actor().recovering():
-            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            watch = health(channel).Watch(health_request())
             while next(watch).status != NOT_SERVING:
                 pass
             found = failure(api.reserve, (apple, 1))
@@ -166,7 +176,7 @@ def test_a_recovering_location_is_unavailable_and_unhealthy(serve: Serve) -> Non
         while next(watch).status != SERVING:
             pass
         watch.cancel()
-        assert api.held((apple, 1))
+        api.held((apple, 1))
 
 
 def test_a_full_queue_is_overload(serve: Serve) -> None:
@@ -193,13 +203,19 @@ def test_a_full_queue_is_overload(serve: Serve) -> None:
         assert api.stock(apple).held == 4
 
 
-def arrivals(actor: Any) -> None:
+def arrivals(actor: LocalActor) -> None:
     """Forget the calls that have arrived so far."""
     while actor.arrived.acquire(blocking=False):
         pass
 
 
-def call_error(call: Any, within_s: float) -> bool:
+def code_of(error: BaseException | None) -> grpc.StatusCode:
+    """The code that a call ended with."""
+    assert isinstance(error, grpc.RpcError)
+    return error.code()
+
+
+def call_error(call: grpc.CallFuture[r.ReserveResponse], within_s: float) -> bool:
     """Whether a call has failed; one that is held does not end at all."""
     try:
         return call.exception(timeout=within_s) is not None
@@ -284,7 +300,7 @@ def test_the_callers_deadline_holds(serve: Serve) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             api.reservations.Reserve(request, timeout=0.2)
         service.actor().release()
-        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED  # type: ignore[attr-defined]  # a Call
+        assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert api.reservations.Reserve(request).status == r.RESERVE_STATUS_HELD
         assert api.stock(apple).held == 1
 
@@ -314,18 +330,18 @@ def test_a_drain_answers_what_it_accepted_and_refuses_the_rest(serve: Serve) -> 
     with service.channel() as channel:
         api = Api(channel)
         apple = api.stocked(10)
-        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-        assert next(health).status == SERVING
+        watched = health(channel).Watch(health_request())
+        assert next(watched).status == SERVING
         watch = api.availability.WatchAvailability(make(a.WatchAvailabilityRequest, skus=[apple]))
         next(watch)
-        idle = threading.Event()
-        query = api.availability.QueryAvailability(iter(lambda: idle.wait() and None, 0))  # type: ignore[arg-type]
+        asked: SimpleQueue[a.QueryAvailabilityRequest | None] = SimpleQueue()
+        query = api.availability.QueryAvailability(taken(asked))
         arrivals(actor)
         actor.hold()
         accepted = api.reservations.Reserve.future(reserve((apple, 1)))
         actor.arrived.acquire()
         drained = service.begin(service.gateways.pop().front.drain())
-        assert next(health).status == NOT_SERVING
+        assert next(watched).status == NOT_SERVING
         for stream in (watch, query):
             with pytest.raises(grpc.RpcError) as caught:
                 next(stream)
@@ -333,10 +349,10 @@ def test_a_drain_answers_what_it_accepted_and_refuses_the_rest(serve: Serve) -> 
             assert (found.code, found.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
         with pytest.raises(grpc.RpcError) as caught:
             api.available(apple)
-        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]  # it is a Call
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         actor.release()
-        idle.set()
-        health.cancel()
+        asked.put(None)
+        watched.cancel()
         assert accepted.result().status == r.RESERVE_STATUS_HELD
         assert drained() is True
 
@@ -353,7 +369,7 @@ def test_a_drain_that_takes_too_long_is_not_clean(serve: Serve) -> None:
         accepted = api.reservations.Reserve.future(reserve((apple, 1)))
         actor.arrived.acquire()
         drained = service.begin(service.gateways.pop().front.drain())
-        assert accepted.exception().code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        assert code_of(accepted.exception()) in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         actor.release()
         assert drained() is False
 

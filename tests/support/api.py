@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import grpc
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from allocator.v1 import availability_pb2 as availability
@@ -115,8 +117,8 @@ class Api:
         for location in listed.locations:
             request = make(inventory.ListStockRequest, location=location.name, page_size=1000)
             found.append(str(self.inventory.ListStock(request)))
-        request = make(reservation.ListReservationsRequest, page_size=1000)
-        found.append(str(self.reservations.ListReservations(request)))
+        reservations = make(reservation.ListReservationsRequest, page_size=1000)
+        found.append(str(self.reservations.ListReservations(reservations)))
         return found
 
 
@@ -165,6 +167,22 @@ def line_quantities(lines: Iterable[tuple[str, int]]) -> list[reservation.LineQu
     return [make(reservation.LineQuantity, sku=sku, quantity=quantity) for sku, quantity in lines]
 
 
+def taken(queue: SimpleQueue[M | None]) -> Iterator[M]:
+    """What is put into the queue, until None: the requests of a stream that stays open."""
+    while (item := queue.get()) is not None:
+        yield item
+
+
+def health(channel: grpc.Channel) -> Any:  # noqa: ANN401  # the stub has no types
+    """The health service."""
+    return health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]  # as above
+
+
+def health_request(service: str = "") -> health_pb2.HealthCheckRequest:
+    """A question to the health service: about the whole server, or one of its services."""
+    return health_pb2.HealthCheckRequest(service=service)
+
+
 def now() -> Timestamp:
     """The time."""
     stamp = Timestamp()
@@ -172,7 +190,7 @@ def now() -> Timestamp:
     return stamp
 
 
-def failure_of(error: grpc.RpcError) -> Failure:
+def failure_of(error: BaseException | None) -> Failure:
     """What an error says; it has exactly one ErrorInfo, of our domain."""
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an RpcError of a call is one
     assert status is not None, f"{error} has no details"

@@ -47,7 +47,7 @@ def fresh(what: str = "sku") -> str:
     return f"{what}-{next(_numbers)}"
 
 
-def location(name: str, **fields: Any) -> Location:
+def location(name: str, **fields: Any) -> Location:  # noqa: ANN401  # of the tuple
     """An open store."""
     return Location(name, display_name=name.title(), kind=Kind.STORE, **fields)
 
@@ -143,7 +143,7 @@ def local_service(
     placed: Mapping[str, Sequence[Location]] = PLACED,
     limits: LedgerLimits | None = None,
     gateways: int = 1,
-    **settings: Any,
+    **settings: Any,  # noqa: ANN401  # pydantic checks them
 ) -> Iterator[LocalService]:
     """A running service; `settings` are those of the server."""
     server = ServerSettings(host=HOST, port=0, **{"drain_s": 5, **settings})

@@ -32,7 +32,7 @@ def serve(front: str, tmp_path: Path) -> Iterator[Serve]:
     """Start a service of one's own, with settings of one's own."""
     with ExitStack() as running:
 
-        def start(**settings: Any) -> LocalService:
+        def start(**settings: Any) -> LocalService:  # noqa: ANN401  # as local_service
             service: AbstractContextManager[LocalService] = local_service(
                 tmp_path / fresh("journal"), front, **settings
             )
