@@ -170,12 +170,26 @@ class ReservationBook:
         if state == State.HELD:
             self.await_expiry(reservation)
 
+    def hold(self, reservation: Reservation) -> None:
+        """Take in a new hold; `add` for the one case that every reserve is."""
+        key = reservation.id
+        self.by_id[key] = reservation
+        self.live_count += 1
+        by_sku = self.by_sku
+        for sku, _ in reservation.lines:
+            if sku in by_sku:
+                by_sku[sku][key] = None
+            else:
+                by_sku[sku] = {key: None}
+        heapq.heappush(self.queue, (reservation.expires_ns, key))
+        if len(self.queue) > 2 * self.live_count + 64:
+            self._drop_stale()
+
     def await_expiry(self, reservation: Reservation) -> None:
         """Queue a hold's expiry, dropping stale entries when they are most of the queue."""
         heapq.heappush(self.queue, (reservation.expires_ns, reservation.id))
         if len(self.queue) > 2 * self.live_count + 64:
-            self.queue = [entry for entry in self.queue if self._is_current(entry)]
-            heapq.heapify(self.queue)
+            self._drop_stale()
 
     def next_expiry_ns(self) -> int | None:
         """When the next hold runs out, ns; None when nothing is held."""
@@ -208,6 +222,10 @@ class ReservationBook:
     def holding(self, sku: str) -> Iterator[Reservation]:
         """Live reservations with open units of `sku`, oldest first."""
         return (self.by_id[key] for key in self.by_sku.get(sku, ()))
+
+    def _drop_stale(self) -> None:
+        self.queue = [entry for entry in self.queue if self._is_current(entry)]
+        heapq.heapify(self.queue)
 
     def _is_current(self, entry: tuple[int, str]) -> bool:
         reservation = self.by_id.get(entry[1])

@@ -8,6 +8,7 @@ from allocator.core.checks import check_lines, check_ttl, invalid
 from allocator.core.codec import KIND
 from allocator.core.commands import Policy, Reserve, merge_lines
 from allocator.core.events import Refused, Reserved
+from allocator.core.limits import QUANTITY_MAX, TTL_MAX_NS, TTL_MIN_NS
 from allocator.core.repeats import reserve_result, reserved_before
 from allocator.core.reservations import Reservation
 from allocator.core.results import HeldLine, Reason, Rejected, ReserveResult, ReserveStatus, State
@@ -27,7 +28,9 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:
     known = ledger.reservations.by_id.get(command.reservation)
     if known is not None:
         return reserved_before(known, command), ()
-    lines = merge_lines(command.lines) if len(command.lines) > 1 else command.lines
+    lines = command.lines
+    if len(lines) != 1:
+        lines = merge_lines(lines)
     problem = _problem(ledger, command, lines)
     if problem is not None:
         return problem, ()
@@ -40,29 +43,31 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:
     if not granted:
         return _refuse(command, now_ns, ReserveStatus.INSUFFICIENT_STOCK, lines, lefts)
     if ledger.capacity.plan is not None:
-        pick_at_ns = command.pick_at_ns or now_ns
-        if ledger.capacity.full(pick_at_ns, now_ns):
-            return _too_many_windows(ledger), ()
-        capacity_left = ledger.capacity.left(pick_at_ns)
-        if ledger.capacity.cost(sum(q for _, q in granted)) > capacity_left:
-            return _refuse(command, now_ns, ReserveStatus.NO_CAPACITY, lines, lefts, max(0, capacity_left))
+        units = sum(quantity for _, quantity in granted)
+        refusal = _beyond_capacity(ledger, command, now_ns, units)
+        if isinstance(refusal, Rejected):
+            return refusal, ()
+        if refusal is not None:
+            return _refuse(command, now_ns, ReserveStatus.NO_CAPACITY, lines, lefts, refusal)
     if granted is not lines:
         event = Reserved(now_ns, command, granted)
         return reserve_result(event), (event,)
-    held = tuple([HeldLine(sku, quantity, quantity, 0) for sku, quantity in lines])
-    result = ReserveResult(_HELD, command.reservation, now_ns, now_ns + command.ttl_ns, held)
+    held = [HeldLine(sku, quantity, quantity, 0) for sku, quantity in lines]
+    result = ReserveResult(_HELD, command.reservation, now_ns, now_ns + command.ttl_ns, tuple(held))
     return result, (Reserved(now_ns, command),)
 
 
 def apply(ledger: StockLedger, event: Reserved) -> None:
     """Hold the granted units."""
     at_ns, command, granted = event
-    lines = granted or (merge_lines(command.lines) if len(command.lines) > 1 else command.lines)
-    book, index, held, quotas = ledger.reservations, ledger.stock.index, ledger.stock.held, ledger.quotas
+    lines = granted or command.lines
+    if len(lines) != 1 and not granted:
+        lines = merge_lines(lines)
+    book, stock, quotas, changed = ledger.reservations, ledger.stock, ledger.quotas, ledger.changed
     for sku, quantity in lines:
-        i = index[sku]
-        held[i] += quantity
-        ledger.touch(i)
+        i = stock.index[sku]
+        stock.held[i] += quantity
+        changed.add(i)
         if quotas.by_sku:
             quotas.reserve(i, command.channel, quantity)
     book.serial += 1
@@ -78,13 +83,22 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
         at_ns + command.ttl_ns,
         command.pick_at_ns or at_ns,
     )
-    book.add(reservation)
+    book.hold(reservation)
     if ledger.capacity.plan is not None:
         ledger.capacity.forget_past(at_ns)
         ledger.capacity.book(reservation)
 
 
 def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | None:
+    """What is wrong with the command itself; nearly always nothing, which one look tells."""
+    if (
+        len(command.lines) == 1
+        and 0 < lines[0][1] <= QUANTITY_MAX
+        and TTL_MIN_NS <= command.ttl_ns <= TTL_MAX_NS
+        and command.policy in _POLICIES
+        and ledger.reservations.live_count < ledger.limits.reservations_max
+    ):
+        return None
     problem = check_lines(command.lines) or check_ttl(command.ttl_ns)
     if problem is not None:
         return problem
@@ -98,9 +112,15 @@ def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | 
     return None
 
 
-def _too_many_windows(ledger: StockLedger) -> Rejected:
-    most = ledger.capacity.windows_max
-    return Rejected(Reason.TABLE_FULL, "pick_time", f"{most} capacity windows are booked, the most there may be")
+def _beyond_capacity(ledger: StockLedger, command: Reserve, now_ns: int, units: int) -> Rejected | int | None:
+    """What the window still takes when `units` are too many for it; None when they fit."""
+    book = ledger.capacity
+    pick_at_ns = command.pick_at_ns or now_ns
+    if book.full(pick_at_ns, now_ns):
+        detail = f"{book.windows_max} capacity windows are booked, the most there may be"
+        return Rejected(Reason.TABLE_FULL, "pick_time", detail)
+    left = book.left(pick_at_ns)
+    return max(0, left) if book.cost(units) > left else None
 
 
 def _lefts(ledger: StockLedger, command: Reserve, lines: Lines) -> list[int] | Rejected:

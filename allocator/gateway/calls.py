@@ -102,7 +102,7 @@ class Calls:
         self.under_way = 0
         self.streams = 0
         self._gateway = gateway
-        self._calls_max = CALLS_PER_QUEUED_COMMAND * settings.queue_max
+        self._calls_max = calls_max(settings)
         self._streams_max = settings.streams_max
         self._waits: set[asyncio.Timeout] = set()
 
@@ -191,6 +191,11 @@ class Calls:
             if request is None:
                 return
             yield request
+
+
+def calls_max(settings: ServerSettings) -> int:
+    """Calls under way at most in one gateway."""
+    return CALLS_PER_QUEUED_COMMAND * settings.queue_max
 
 
 class _Served(Protocol):

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from allocator.gateway.availability import AvailabilityServicer
-from allocator.gateway.calls import Calls
+from allocator.gateway.calls import Calls, calls_max
 from allocator.gateway.health import Health
 from allocator.gateway.inventory import InventoryServicer
 from allocator.gateway.network import NetworkServicer
@@ -149,7 +149,12 @@ class GatewayServer:
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     message_bytes = settings.message_mb * 2**20
+    waiting_max = calls_max(settings)
     return [
+        # gRPC cancels calls at random beyond these (1,000 and 3,000 by default), before we see them. Up to our own
+        # bound it must not; over that a call is refused with a reason and a time to come back.
+        ("grpc.server.max_pending_requests", waiting_max),
+        ("grpc.server.max_pending_requests_hard_limit", waiting_max),
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", message_bytes),
         ("grpc.max_send_message_length", message_bytes),

@@ -188,10 +188,7 @@ class LocationActor:
 
     def _keep_snapshots(self, host: LedgerHost) -> None:
         while not self._stopping.wait(SNAPSHOT_LOOK_S):
-            try:
-                host.snapshot_due()
-            except AllocatorError as error:  # the log still has everything; the next round tries again
-                log.warning("snapshot failed", unit=self._config.unit, error=str(error))
+            host.snapshot_due()
 
     def _die(self, reason: str) -> None:
         """End this process at once: what it has in memory is not what the journal has. Ray starts it anew."""

@@ -15,6 +15,7 @@ import structlog
 
 from allocator.core import codec
 from allocator.core import commands as c
+from allocator.core.errors import AllocatorError
 from allocator.core.events import ShortageFound
 from allocator.core.results import Reason, Rejected
 from allocator.journal.port import Entry, Snapshot, Write
@@ -120,14 +121,14 @@ class LedgerHost:
     def snapshot_due(self) -> None:
         """Snapshot the ledgers whose tail has grown long, and cut what nobody needs any more."""
         for item in self._serving():
-            if item.tail_bytes > max(self._snapshot_bytes, item.snapshot_bytes):
-                self._snapshot(item)
+            if item.tail_bytes > max(self._snapshot_bytes, item.snapshot_bytes, 2 * item.failed_bytes):
+                self._try_snapshot(item)
 
     def snapshot_all(self) -> None:
         """Snapshot every ledger that has a tail, so that the next start is quick."""
         for item in self._serving():
             if item.tail_bytes:
-                self._snapshot(item)
+                self._try_snapshot(item)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
@@ -140,6 +141,16 @@ class LedgerHost:
             except BaseException as error:
                 self._fail(error)
                 raise
+
+    def _try_snapshot(self, item: Hosted) -> None:
+        """One that fails loses nothing, as the log has everything: it is tried again when the tail has doubled."""
+        tail_bytes = item.tail_bytes
+        try:
+            self._snapshot(item)
+            item.failed_bytes = 0
+        except AllocatorError as error:
+            item.failed_bytes = tail_bytes
+            log.warning("snapshot failed", shard=item.shard, error=str(error))
 
     def _snapshot(self, item: Hosted) -> None:
         with self._state:

@@ -46,6 +46,7 @@ class Hosted:
         status, detail: whether it answers, and why not.
         epoch: our right to append.
         tail_bytes, snapshot_bytes: size of the journal since the last snapshot, and of that snapshot.
+        failed_bytes: what `tail_bytes` was when a snapshot last failed; 0 when it did not.
     """
 
     def __init__(self, name: str, limits: LedgerLimits) -> None:
@@ -57,6 +58,7 @@ class Hosted:
         self.epoch = 0
         self.tail_bytes = 0
         self.snapshot_bytes = 0
+        self.failed_bytes = 0
         self.machine: Machine = self._fresh()
         self.recorder = Recorder(self.machine)
         self.ring = FeedRing(0)

@@ -171,8 +171,7 @@ class Router:
     @property
     def serving(self) -> bool:
         """Whether no location is recovering. A damaged one waits for a person and does not hold the others up."""
-        settled = (Status.SERVING, Status.DAMAGED)
-        return all(self.statuses.get(name) in settled for name in self.network.locations)
+        return all(self.statuses.get(name) != Status.RECOVERING for name in self.network.locations)
 
     def _behind(self, versions: Mapping[str, int]) -> str | None:
         return next((name for name, want in versions.items() if (self._known_version(name) or 0) < want), None)

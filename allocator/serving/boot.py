@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from allocator.core.network.types import LoadNetwork, Location, Place
 from allocator.core.results import LedgerSummary, Rejected
 from allocator.runtime import cluster
 from allocator.runtime.errors import BootError
-from allocator.runtime.hosted import LOCATION_PREFIX, NETWORK
+from allocator.runtime.hosted import LOCATION_PREFIX, NETWORK, Status
 from allocator.runtime.placement import actors_max_default, place
 
 if TYPE_CHECKING:
@@ -108,15 +107,17 @@ def _settings_of(location: Location, summary: LedgerSummary, capacity: Capacity 
     if summary.accepting != location.open:
         commands.append(Configure(uuid.uuid4().hex, accepting=location.open))
     if capacity is not None:
-        digest = hashlib.blake2b(codec.pack(capacity), digest_size=8).hexdigest()
-        commands.append(Configure(f"network-file-{digest}", capacity=capacity))
+        commands.append(Configure(uuid.uuid4().hex, capacity=capacity))
     return commands
 
 
 def _locations(head: Any) -> list[Location]:  # noqa: ANN401  # a Ray handle
     data = _get(head.changes.options(concurrency_group="feed").remote(codec.pack(("", -1, {NETWORK: None}, 1.0))))
     _, _, news = codec.unpack(data)
-    _, _, changes = news[NETWORK]
+    status, _, changes = news[NETWORK]
+    if status != Status.SERVING:
+        _, detail = _get(head.status.remote())["ledgers"][NETWORK]
+        raise BootError(f"the network cannot be read: {detail}")
     return [Location(*row) for row in codec.unpack(changes[-1][2])["locations"]]
 
 
@@ -137,4 +138,7 @@ def _ask_each(handle: Any, calls: Sequence[tuple[str, Any]]) -> list[Any]:  # no
 def _get(ref: Any) -> Any:  # noqa: ANN401  # what the actor returns
     import ray  # noqa: PLC0415  # see cluster.py
 
-    return ray.get(ref, timeout=CALL_TIMEOUT_S)
+    try:
+        return ray.get(ref, timeout=CALL_TIMEOUT_S)
+    except ray.exceptions.RayError as error:
+        raise BootError(f"an actor went away while it was set up: {type(error).__name__}; start again") from None

@@ -79,7 +79,8 @@ def test_a_read_waits_for_the_versions_it_asks_for(serve: Serve) -> None:
     service = serve(gateways=2)
     with service.channel(0) as first, service.channel(1) as second:
         writer, reader = Api(first), Api(second)
-        apple = writer.stocked(10)
+        apple = fresh()
+        reader.check((apple, 1), min_versions=writer.receive(apple, 10).versions)
         for actor in service.links.actors.values():
             actor.hold_feed()
         written = writer.receive(apple, 5).versions
@@ -320,7 +321,7 @@ def test_bad_watches_end_with_their_error(api: Api) -> None:
         ({"skus": ["apple"], "threshold": 0}, "threshold"),
         ({"skus": ["apple"], "resume_versions": [LocationVersion(location="?")]}, "resume_versions[0].location"),
     ):
-        stream = api.availability.WatchAvailability(make(a.WatchAvailabilityRequest, **fields))  # type: ignore[arg-type]
+        stream = api.availability.WatchAvailability(make(a.WatchAvailabilityRequest, **fields))
         with pytest.raises(grpc.RpcError) as caught:
             next(stream)
         assert failure_of(caught.value).fields[0] == fault

@@ -330,7 +330,7 @@ def list_all(api: Api, **filters: object) -> list[str]:
     names: list[str] = []
     token = ""
     while True:
-        request = make(r.ListReservationsRequest, page_token=token, **filters)  # type: ignore[arg-type]
+        request = make(r.ListReservationsRequest, page_token=token, **filters)
         page = api.reservations.ListReservations(request)
         names += [row.name for row in page.reservations]
         token = page.next_page_token

@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
+from typing import Any
 
 import grpc
 import pytest
@@ -46,7 +47,7 @@ def test_every_service_is_healthy(channel: grpc.Channel) -> None:
 
 def test_services_can_be_listed(channel: grpc.Channel) -> None:
     """Reflection tells them, so that grpcurl works at once."""
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     request = reflection_pb2.ServerReflectionRequest(list_services="")
     response = next(stub.ServerReflectionInfo(iter([request])))
     listed = {service.name for service in response.list_services_response.service}
@@ -57,17 +58,17 @@ def test_every_answer_tells_its_correlation_id_and_gateway(api: Api) -> None:
     """The caller's own id, or one made for it; with answers, errors and streams."""
     mine = (("x-correlation-id", "order-4711"),)
     _, call = api.reservations.Reserve.with_call(reserve((api.stocked(1), 1)), metadata=mine)
-    assert dict(call.trailing_metadata())["x-correlation-id"] == "order-4711"
+    assert told_with(call)["x-correlation-id"] == "order-4711"
     _, call = api.availability.CheckAvailability.with_call(cart((api.stocked(1), 1)))
-    told = dict(call.trailing_metadata())
-    assert re.fullmatch(r"[0-9a-f]{32}", str(told["x-correlation-id"]))
+    told = told_with(call)
+    assert re.fullmatch(r"[0-9a-f]{32}", told["x-correlation-id"])
     assert told["x-allocator-gateway"] == "0"
     with pytest.raises(grpc.RpcError) as caught:
         api.reservations.Reserve(make(r.ReserveRequest), metadata=mine)
-    assert dict(caught.value.trailing_metadata())["x-correlation-id"] == "order-4711"
+    assert told_with(caught.value)["x-correlation-id"] == "order-4711"
     stream = api.availability.QueryAvailability(iter([]), metadata=mine)
     assert list(stream) == []
-    assert dict(stream.trailing_metadata())["x-correlation-id"] == "order-4711"
+    assert told_with(stream)["x-correlation-id"] == "order-4711"
 
 
 def test_an_odd_correlation_id_is_replaced(api: Api) -> None:
@@ -75,7 +76,12 @@ def test_an_odd_correlation_id_is_replaced(api: Api) -> None:
     for odd in ("x" * 129, "a b"):
         metadata = (("x-correlation-id", odd),)
         _, call = api.availability.CheckAvailability.with_call(cart((api.stocked(1), 1)), metadata=metadata)
-        assert dict(call.trailing_metadata())["x-correlation-id"] != odd
+        assert told_with(call)["x-correlation-id"] != odd
+
+
+def told_with(call: Any) -> dict[str, str]:  # noqa: ANN401  # a call or an error, which have no common type
+    """The trailing metadata."""
+    return dict(call.trailing_metadata())
 
 
 def test_64_clients_race_for_the_last_100_units(serve: Serve) -> None:
@@ -179,6 +185,17 @@ def test_a_recovering_location_is_unavailable_and_unhealthy(serve: Serve) -> Non
         api.held((apple, 1))
 
 
+def test_a_burst_of_thousands_of_calls_is_answered(serve: Serve) -> None:
+    """No call is dropped without a word: not by the server below us either."""
+    service = serve()
+    with service.channel() as channel:
+        api = Api(channel)
+        apple = api.stocked(2_500)
+        calls = [api.reservations.Reserve.future(reserve((apple, 1))) for _ in range(2_500)]
+        assert {call.result().status for call in calls} == {r.RESERVE_STATUS_HELD}
+        assert api.available(apple) == 0
+
+
 def test_a_full_queue_is_overload(serve: Serve) -> None:
     """Beyond queue_max a call is refused at once, with when to come back; nothing happened, others are answered."""
     service = serve(queue_max=3, in_flight_max=1)
@@ -215,7 +232,7 @@ def code_of(error: BaseException | None) -> grpc.StatusCode:
     return error.code()
 
 
-def call_error(call: grpc.CallFuture[r.ReserveResponse], within_s: float) -> bool:
+def call_error(call: grpc.Future[r.ReserveResponse], within_s: float) -> bool:
     """Whether a call has failed; one that is held does not end at all."""
     try:
         return call.exception(timeout=within_s) is not None

@@ -175,7 +175,7 @@ def taken(queue: SimpleQueue[M | None]) -> Iterator[M]:
 
 def health(channel: grpc.Channel) -> Any:  # noqa: ANN401  # the stub has no types
     """The health service."""
-    return health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]  # as above
+    return health_pb2_grpc.HealthStub(channel)
 
 
 def health_request(service: str = "") -> health_pb2.HealthCheckRequest:
