@@ -44,11 +44,14 @@ def main() -> int:
     join_ray(options.ray_address)
     try:
         clean = asyncio.run(run(settings, RayLinks(), options.index, _say_ready))
+        import time; time.sleep(1.5)
+        log.info("T loop ended")
     except TimeoutError:
         log.error("actors not heard of in time", timeout_s=settings.runtime.boot_timeout_s)  # noqa: TRY400
         return 1
     finally:
         stop_ray()
+        log.info("T ray stopped")
     return 0 if clean else 1
 
 
