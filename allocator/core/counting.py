@@ -44,7 +44,7 @@ def apply(ledger: StockLedger, event: Counted) -> None:
         i = ledger.stock.index[line.sku]
         delta = line.after - line.before
         ledger.stock.on_hand[i] += delta
-        ledger.movements.watermarks[line.sku] = as_of_ns
+        ledger.stock.note_count(i, as_of_ns)
         if delta:
             ledger.movements.add_delta(line.sku, as_of_ns, delta, ledger.version + 1, at_ns)
         ledger.touch(i)

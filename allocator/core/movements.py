@@ -39,13 +39,12 @@ class SequenceWindow:
 
 
 class MovementLog:
-    """Duplicates by (source, movement_id) or (source, sequence); deltas by SKU; count watermarks by SKU.
+    """Duplicates by (source, movement_id) or (source, sequence); deltas by SKU.
 
     Attributes:
         ids: (source, movement_id) -> None in order of arrival.
         sequences: source -> window of sequences seen.
         recent: SKU -> [(occurred_ns, delta, version)] in order of arrival.
-        watermarks: SKU -> as-of time of its newest count, ns.
         floor_ns: greatest occurred_ns of a forgotten delta: counts older than this cannot be worked out.
         floor_version: greatest version of a forgotten delta.
     """
@@ -61,7 +60,6 @@ class MovementLog:
         "recent",
         "recent_order",
         "sequences",
-        "watermarks",
     )
 
     def __init__(self, limits: LedgerLimits) -> None:
@@ -73,7 +71,6 @@ class MovementLog:
         self.sequences: dict[str, SequenceWindow] = {}
         self.recent: dict[str, list[tuple[int, int, int]]] = {}
         self.recent_order: deque[tuple[int, str]] = deque()
-        self.watermarks: dict[str, int] = {}
         self.floor_ns = 0
         self.floor_version = 0
 

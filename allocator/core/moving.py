@@ -70,7 +70,7 @@ def apply(ledger: StockLedger, event: Moved) -> None:
     ledger.movements.note(movement, at_ns)
     occurred_ns = occurred(movement, at_ns)
     if movement.type == MovementType.COUNT:
-        ledger.movements.watermarks[sku] = occurred_ns
+        ledger.stock.note_count(i, occurred_ns)
     if delta:
         ledger.movements.add_delta(sku, occurred_ns, delta, ledger.version + 1, at_ns)
     ledger.touch(i)
@@ -125,14 +125,13 @@ def count_refusal(ledger: StockLedger, sku: str, as_of_ns: int) -> str:
     """Why a count of `sku` as of `as_of_ns` cannot be applied; "" when it can."""
     if as_of_ns < ledger.movements.floor_ns:
         return "COUNT_TOO_OLD"
-    return "COUNT_SUPERSEDED" if as_of_ns < ledger.movements.watermarks.get(sku, 0) else ""
+    return "COUNT_SUPERSEDED" if as_of_ns < ledger.stock.watermark_ns(sku) else ""
 
 
 def is_late(ledger: StockLedger, movement: Movement, now_ns: int) -> bool:
     """Whether the SKU's newest count has this movement in it already."""
-    watermark_ns = ledger.movements.watermarks.get(movement.sku)
     counted = movement.type not in (MovementType.COUNT, MovementType.DISPOSITION_CHANGE)
-    return watermark_ns is not None and counted and occurred(movement, now_ns) <= watermark_ns
+    return counted and occurred(movement, now_ns) <= ledger.stock.watermark_ns(movement.sku)
 
 
 def occurred(movement: Movement, now_ns: int) -> int:

@@ -30,7 +30,7 @@ def dump(ledger: StockLedger) -> dict[str, Any]:
         "clock_ns": ledger.clock_ns,
         "accepting": ledger.accepting,
         "skus": ledger.stock.skus,
-        "columns": [getattr(ledger.stock, name).tobytes() for name in COLUMNS],
+        "columns": [getattr(ledger.stock, name).tobytes() for name in (*COLUMNS, "counted_ns")],
         "quotas": ledger.quotas.by_sku,
         "dispositions": ledger.dispositions,
         "capacity": (ledger.capacity.plan, list(ledger.capacity.used.items())),
@@ -52,7 +52,7 @@ def load(cls: type[StockLedger], state: dict[str, Any]) -> StockLedger:
     ledger.clock_ns = state["clock_ns"]
     ledger.accepting = state["accepting"]
     ledger.stock = StockColumns(state["skus"])
-    for name, data in zip(COLUMNS, state["columns"], strict=True):
+    for name, data in zip((*COLUMNS, "counted_ns"), state["columns"], strict=True):
         ledger.stock.load(name, data)
     ledger.quotas.by_sku = {i: {k: list(q) for k, q in entry.items()} for i, entry in state["quotas"].items()}
     ledger.dispositions = state["dispositions"]
@@ -91,7 +91,6 @@ def _dump_movements(ledger: StockLedger) -> dict[str, Any]:
         "sequences": [(source, window.floor, sorted(window.seen)) for source, window in log.sequences.items()],
         "recent": log.recent,
         "recent_order": list(log.recent_order),
-        "watermarks": log.watermarks,
         "floor": (log.floor_ns, log.floor_version),
     }
 
@@ -103,5 +102,4 @@ def _load_movements(ledger: StockLedger, state: dict[str, Any]) -> None:
     log.sequences = {source: SequenceWindow(floor, seen) for source, floor, seen in state["sequences"]}
     log.recent = {sku: list(deltas) for sku, deltas in state["recent"].items()}
     log.recent_order = deque(state["recent_order"])
-    log.watermarks = state["watermarks"]
     log.floor_ns, log.floor_version = state["floor"]

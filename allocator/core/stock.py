@@ -25,9 +25,10 @@ class StockColumns:
         skus: SKU by index.
         index: index by SKU.
         on_hand, unsellable, held, committed, safety_stock: base units by index.
+        counted_ns: as-of time of the newest count by index, 0 for none; empty until the first count.
     """
 
-    __slots__ = ("committed", "held", "index", "on_hand", "safety_stock", "skus", "unsellable")
+    __slots__ = ("committed", "counted_ns", "held", "index", "on_hand", "safety_stock", "skus", "unsellable")
 
     def __init__(self, skus: Iterable[str] = ()) -> None:
         self.skus: list[str] = list(skus)
@@ -38,6 +39,7 @@ class StockColumns:
         self.held = array("q", zeros)
         self.committed = array("q", zeros)
         self.safety_stock = array("q", zeros)
+        self.counted_ns = array("q")
 
     def __len__(self) -> int:
         return len(self.skus)
@@ -50,6 +52,8 @@ class StockColumns:
             self.skus.append(sku)
             for name in COLUMNS:
                 getattr(self, name).append(0)
+            if self.counted_ns:
+                self.counted_ns.append(0)
         return position
 
     def free(self, i: int) -> int:
@@ -59,6 +63,17 @@ class StockColumns:
     def missing(self, i: int) -> int:
         """Units promised beyond what is there and sellable; <= 0 when there is no shortage."""
         return self.held[i] + self.committed[i] - self.on_hand[i] + self.unsellable[i]
+
+    def watermark_ns(self, sku: str) -> int:
+        """As-of time of the newest count of `sku`, ns; 0 when it was never counted."""
+        position = self.index.get(sku)
+        return self.counted_ns[position] if self.counted_ns and position is not None else 0
+
+    def note_count(self, i: int, as_of_ns: int) -> None:
+        """Note a count of SKU `i`."""
+        if not self.counted_ns:
+            self.counted_ns = array("q", bytes(8 * len(self.skus)))
+        self.counted_ns[i] = as_of_ns
 
     def column(self, name: str) -> NDArray[np.int64]:
         """A numpy int64 view of a column, shape (SKUs,).

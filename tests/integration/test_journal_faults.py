@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from allocator.core.commands import GetStock
 from allocator.core.results import Reason, ReserveStatus
 from allocator.runtime.batcher import Answer
-from allocator.runtime.errors import OutcomeUnknownError
+from allocator.runtime.errors import BootError, OutcomeUnknownError
 from allocator.runtime.router import Router
 from tests.support.ray_cluster import Deployment, deployed, gateway, network_of, settings_for
 from tests.support.tcp_proxy import TcpProxy
@@ -198,6 +198,17 @@ async def test_a_damaged_entry_stops_one_location_and_the_service_starts_with_th
                 detail,
             )
             assert (await router.submit("shop", hold("r1", "fig", 5, at="shop"))).result.status == ReserveStatus.HELD
+
+
+def test_without_its_network_the_service_does_not_start(tmp_path: Path) -> None:
+    """There is nothing it could serve then; the error is the journal's, with the file and the entry."""
+    settings = settings_for(tmp_path)
+    with deployed(settings, network_of("dc")):
+        pass
+    file = tmp_path / "journal" / "units" / "network.sqlite"
+    assert _damage(file, "network", 1) == 1
+    with pytest.raises(BootError, match=rf"{file} is damaged: shard 'network', entry 1"), deployed(settings):
+        pass
 
 
 def _damage(file: Path, shard: str, version: int) -> int:

@@ -67,11 +67,11 @@ class Deployment:
 
     def __init__(self, settings: Settings, handles: Sequence[Any]) -> None:
         self.settings = settings
-        self.handles: dict[str, Any] = {self._ask(handle)["unit"]: handle for handle in handles}
+        self.handles: dict[str, Any] = {ask(handle)["unit"]: handle for handle in handles}
 
     def status(self, actor: str) -> dict[str, Any]:
         """What the actor says of itself; waits while it restarts."""
-        return self._ask(self.handles[actor])
+        return ask(self.handles[actor])
 
     def pid(self, actor: str) -> int:
         """Its process, told by itself."""
@@ -91,39 +91,34 @@ class Deployment:
         """Wait until none of its ledgers is recovering; its status."""
         return until(lambda: self.status(actor), lambda status: "recovering" not in str(status["ledgers"]))
 
-    @staticmethod
-    def _ask(handle: Any) -> dict[str, Any]:  # noqa: ANN401  # a Ray handle
-        import ray  # noqa: PLC0415  # reads the environment when imported
 
-        end_s = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                status: dict[str, Any] = ray.get(handle.status.options(concurrency_group="control").remote())
-            except ray.exceptions.RayActorError:
-                if time.monotonic() > end_s:
-                    raise
-                time.sleep(0.05)
-            else:
-                return status
+def ask(handle: Any) -> dict[str, Any]:  # noqa: ANN401  # a Ray handle
+    """What an actor says of itself; waits while it restarts."""
+    import ray  # noqa: PLC0415  # reads the environment when imported
+
+    end_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            status: dict[str, Any] = ray.get(handle.status.options(concurrency_group="control").remote())
+        except ray.exceptions.RayActorError:
+            if time.monotonic() > end_s:
+                raise
+            time.sleep(0.05)
+        else:
+            return status
 
 
 @contextmanager
 def deployed(settings: Settings, network: NetworkFile | None = None) -> Iterator[Deployment]:
-    """Boot the actors, and end them without a goodbye afterwards."""
-    import ray  # noqa: PLC0415  # as above
-
+    """Boot the actors, and end them without a goodbye afterwards. One deployment at a time."""
     store = JournalSettings(settings.journal_url, settings.journal.schema_name).store()
     with store, store.lock():
-        deployment = Deployment(settings, boot(settings, store, network, 2, lambda *_: None))
         try:
+            # Kept here: an actor ends when nobody has a handle of it any more.
+            deployment = Deployment(settings, boot(settings, store, network, 2, lambda *_: None))
             yield deployment
         finally:
-            pids = [deployment.pid(name) for name in deployment.handles]
-            for handle in deployment.handles.values():
-                ray.kill(handle, no_restart=True)
-            for pid in pids:
-                wait_gone(pid)
-            until(lambda: _named_actors() & set(deployment.handles), lambda left: not left)
+            _end_actors()
 
 
 @asynccontextmanager
@@ -173,7 +168,16 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def _named_actors() -> set[str]:
+def _end_actors() -> None:
+    """End every actor of the cluster, and wait until its process and its name are gone."""
+    import ray  # noqa: PLC0415  # as above
     from ray.util import list_named_actors  # noqa: PLC0415  # as above
 
-    return {row["name"] for row in list_named_actors(all_namespaces=True)}
+    pids = []
+    for row in list_named_actors(all_namespaces=True):
+        handle = ray.get_actor(row["name"], namespace=row["namespace"])
+        pids.append(int(ask(handle)["pid"]))
+        ray.kill(handle, no_restart=True)
+    for pid in pids:
+        wait_gone(pid)
+    until(lambda: list_named_actors(all_namespaces=True), lambda left: not left)

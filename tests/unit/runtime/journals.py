@@ -16,6 +16,8 @@ class GatedJournal(Journal):
 
     Attributes:
         appended: the writes of each append that began, in order.
+        unsnapped: shards whose snapshots fail.
+        tried: shards of which a snapshot was tried, in order.
     """
 
     def __init__(self, inner: Journal) -> None:
@@ -25,6 +27,8 @@ class GatedJournal(Journal):
         self._arrived = threading.Semaphore(0)
         self._failure: Exception | None = None
         self.appended: list[list[Write]] = []
+        self.unsnapped: set[str] = set()
+        self.tried: list[str] = []
 
     def shut(self) -> None:
         """Make appends wait from now on."""
@@ -56,7 +60,10 @@ class GatedJournal(Journal):
         self._inner.append(writes)
 
     def save_snapshot(self, shard: str, epoch: int, snapshot: Snapshot) -> None:
-        """Save the snapshot."""
+        """Save the snapshot, or fail."""
+        self.tried.append(shard)
+        if shard in self.unsnapped:
+            raise JournalUnavailable("the test", "told to fail", "nothing")
         self._inner.save_snapshot(shard, epoch, snapshot)
 
     def cut(self, shard: str) -> int:

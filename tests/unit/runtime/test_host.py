@@ -31,6 +31,7 @@ from tests.unit.runtime.hosts import (
     stock_of,
     writer,
 )
+from tests.unit.runtime.journals import GatedJournal
 
 S = 1_000_000_000
 
@@ -187,6 +188,27 @@ def test_stopping_snapshots_whatever_has_a_tail(journal: Journal) -> None:
     assert opened.snapshot == Snapshot(1, bytes_of(host, "dc"))
     assert opened.tail == []
     assert journal.open("location/idle").snapshot is None
+
+
+def test_a_snapshot_that_fails_stops_neither_the_others_nor_the_host(journal: Journal) -> None:
+    """It is tried again when the tail has doubled, not every second: making one holds the ledger up."""
+    gated = GatedJournal(journal)
+    deaths = Deaths()
+    host = host_of(gated, "dc", "shop", snapshot_bytes=100, die=deaths)
+    gated.unsnapped.add("location/dc")
+    for name in ("dc", "shop"):
+        for n in range(5):
+            do(host, name, receipt(f"m{n}", "fig", 1))
+    for _ in range(3):
+        host.snapshot_due()
+    assert gated.tried == ["location/dc", "location/shop"]
+    for n in range(10):
+        do(host, "dc", receipt(f"more-{n}", "fig", 1))
+    gated.unsnapped.clear()
+    host.snapshot_due()
+    assert gated.tried[2:] == ["location/dc"]
+    assert (host.hosted["dc"].tail_bytes, host.hosted["dc"].failed_bytes) == (0, 0)
+    assert deaths == []
 
 
 def test_a_second_host_of_the_same_ledger_fences_the_first(journal: Journal) -> None:

@@ -227,6 +227,16 @@ async def test_a_deleted_location_is_forgotten(actors: LocalLinks, gateway: Rout
     assert gateway.serving
 
 
+async def test_a_location_made_anew_meets_its_old_ledger(gateway: Router) -> None:
+    """Its journal stays where it is, and so does its place; nobody opens an empty one beside it."""
+    await gateway.submit("shop", receipt("m1", "fig", 4))
+    await gateway.submit(NETWORK, DeleteLocation("d1", "shop"))
+    await gateway.submit(NETWORK, CreateLocation("c1", Location("shop")))
+    assert await gateway.adopt("shop")
+    assert (await gateway.submit("shop", GetStock(("fig",)))).result.rows[0].on_hand == 4
+    await eventually(lambda: promised(gateway, "shop", "fig") == 4)
+
+
 async def test_a_write_to_the_network_is_seen_at_once_even_after_its_actor_restarted(
     actors: LocalLinks, gateways: tuple[Router, Router]
 ) -> None:
