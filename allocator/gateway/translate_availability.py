@@ -23,7 +23,7 @@ from allocator.v1.availability_pb2 import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from allocator.gateway.scope import Scope
     from allocator.runtime.read_model import AvailabilityModel
@@ -79,15 +79,16 @@ class StateTeller:
     in serialised form, until a version moves or `STATE_AGE_MAX_S` is over.
     """
 
-    def __init__(self, model: AvailabilityModel) -> None:
+    def __init__(self, model: AvailabilityModel, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._model = model
+        self._monotonic_s = monotonic_s
         self._moves = 0
         self._checks: dict[tuple[str, ...], tuple[int, float, bytes]] = {}
         model.listeners.append(self._moved)
 
     def fill_check(self, response: CheckAvailabilityResponse, scope: Scope) -> None:
         """Write the state into `response`, from what is kept when that is of this moment."""
-        now_s = time.monotonic()
+        now_s = self._monotonic_s()
         kept = self._checks.get(scope.names)
         if kept is None or kept[0] != self._moves or now_s - kept[1] > STATE_AGE_MAX_S:
             state = CheckAvailabilityResponse()

@@ -38,6 +38,7 @@ class Watch:
     Attributes:
         wanted: what it watches.
         news: set while there is something to tell.
+        marks: location -> places (in the list of SKUs) that may have changed since they were told.
     """
 
     def __init__(self, wanted: Filter, model: AvailabilityModel) -> None:
@@ -47,7 +48,7 @@ class Watch:
         self._places = {sku: n for n, sku in enumerate(wanted.skus)}
         self._told: dict[str, int] = {}  # location -> version
         self._new: set[str] = set()
-        self._marks: dict[str, set[int]] = {}
+        self.marks: dict[str, set[int]] = {}
         self._above: dict[str, NDArray[np.bool_]] = {}
 
     def begin(self, locations: Iterable[str], resumed: Mapping[str, int]) -> None:
@@ -68,14 +69,14 @@ class Watch:
         if location not in self._told:
             self._new.add(location)
         else:
-            self._marks.setdefault(location, set()).update(map(self._places.__getitem__, skus))
+            self.marks.setdefault(location, set()).update(map(self._places.__getitem__, skus))
         self.news.set()
 
     def messages(self) -> Iterator[WatchAvailabilityResponse]:
         """Everything there is to tell as of now; all values are read before the first message is given out."""
         self.news.clear()
         new, self._new = sorted(self._new), set()
-        marks, self._marks = self._marks, {}
+        marks, self.marks = self.marks, {}
         pictures = [cell for location in new for cell in self._picture(location)]
         changes = [cell for location in sorted(marks) for cell in self._changes(location, sorted(marks[location]))]
         new_versions, versions = self._versions(new), self._versions(marks)
@@ -96,7 +97,6 @@ class Watch:
         if self.wanted.threshold:
             before, now = self._above[location], available >= self.wanted.threshold
             told = now != before[list(places)]
-            before[list(places)] = now
         name, skus = location_name(location), self.wanted.skus
         cells = zip(places, available.tolist(), told.tolist(), strict=True)
         return [(skus[n], name, units) for n, units, is_news in cells if is_news]
@@ -141,18 +141,20 @@ class WatchHub:
     def __init__(self, model: AvailabilityModel) -> None:
         self._model = model
         self._by_sku: dict[str, set[Watch]] = {}
-        self._all: set[Watch] = set()
         model.listeners.append(self._changed)
+
+    @property
+    def watched_skus(self) -> int:
+        """How many SKUs are watched by anybody."""
+        return len(self._by_sku)
 
     def add(self, watch: Watch) -> None:
         """Mark `watch` from now on."""
-        self._all.add(watch)
         for sku in watch.wanted.skus:
             self._by_sku.setdefault(sku, set()).add(watch)
 
     def remove(self, watch: Watch) -> None:
         """Mark `watch` no more."""
-        self._all.discard(watch)
         for sku in watch.wanted.skus:
             watches = self._by_sku[sku]
             watches.discard(watch)

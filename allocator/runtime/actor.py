@@ -39,7 +39,7 @@ log = structlog.get_logger("allocator.actor")
 
 
 class ActorConfig(NamedTuple):
-    """What an actor is made from."""
+    """What an actor is made from; an empty `log_level` leaves the logs of its process as they are."""
 
     unit: str
     names: tuple[str, ...]
@@ -55,7 +55,8 @@ class LocationActor:
     """The process that owns some locations' ledgers. Its methods take and give msgpack bytes."""
 
     def __init__(self, config: ActorConfig) -> None:
-        configure_logs(config.log_level, config.log_format, config.log_target, process=config.unit)
+        if config.log_level:
+            configure_logs(config.log_level, config.log_format, config.log_target, process=config.unit)
         self._config = config
         self._incarnation = uuid.uuid4().hex
         self._stopping = threading.Event()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from allocator.core import codec
 from allocator.core.limits import LedgerLimits
@@ -188,6 +191,8 @@ class LocalLinks(Links):
         groups: Sequence[Group] = (),
         limits: LedgerLimits | None = None,
     ) -> None:
+        self._logs = structlog.get_config()
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         self._journal = JournalSettings(str(folder))
         self._limits = limits or LedgerLimits()
         self.actors = {NETWORK: self._start(NETWORK, (NETWORK,))}
@@ -209,7 +214,8 @@ class LocalLinks(Links):
         """Stop all actors."""
         for actor in self.actors.values():
             actor.stop()
+        structlog.configure(**self._logs)
 
     def _start(self, unit: str, names: tuple[str, ...]) -> LocalActor:
-        config = ActorConfig(unit, names, self._journal, self._limits, 2**24, "error", "json")
+        config = ActorConfig(unit, names, self._journal, self._limits, 2**24, "", "")
         return LocalActor(config)
