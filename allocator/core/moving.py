@@ -62,7 +62,7 @@ def apply(ledger: StockLedger, event: Moved) -> None:
     i = stock.add(sku)
     if served:
         reservation = ledger.reservations.by_id[movement.reservation]
-        take_out(ledger, reservation, i, served)
+        take_out(ledger, reservation, i, served, reservation.open_of(sku))
         close_if_done(ledger, reservation, at_ns, State.RELEASED)
     stock.on_hand[i] += delta
     for disposition, units in disposition_changes(movement):

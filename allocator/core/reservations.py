@@ -90,7 +90,10 @@ class Reservation:
 
     def open_of(self, sku: str) -> int:
         """Units of `sku` still reserved."""
-        return next((left for name, left in self.open_lines() if name == sku), 0)
+        if not self.live:
+            return 0
+        granted = next((quantity for name, quantity in self.lines if name == sku), 0)
+        return granted - sum(self.done.get(sku, ())) if self.done else granted
 
     def finish(self, sku: str, quantity: int, kind: int) -> None:
         """Count `quantity` units of a line as fulfilled (kind 0) or released (kind 1)."""

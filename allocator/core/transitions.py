@@ -93,9 +93,10 @@ def apply_fulfilled(ledger: StockLedger, event: Fulfilled) -> None:
     """Take units out of the reservation and off the shelf."""
     stock = ledger.stock
     reservation = ledger.reservations.by_id[event.command.reservation]
+    left = dict(reservation.open_lines())
     for sku, quantity in event.lines:
         i = stock.index[sku]
-        take_out(ledger, reservation, i, quantity)
+        take_out(ledger, reservation, i, quantity, left[sku])
         stock.on_hand[i] -= quantity
         ledger.movements.add_delta(sku, event.at_ns, -quantity, ledger.version + 1, event.at_ns)
     close_if_done(ledger, reservation, event.at_ns, State.RELEASED)
@@ -112,24 +113,27 @@ def give_back(ledger: StockLedger, reservation: Reservation, lines: Lines, at_ns
     stock = ledger.stock
     column = stock.held if reservation.state == State.HELD else stock.committed
     units = 0
+    left = dict(reservation.open_lines())
     for sku, quantity in lines:
         i = stock.index[sku]
         column[i] -= quantity
         ledger.quotas.reserve(i, reservation.channel, -quantity)
-        _finish(ledger, reservation, i, quantity, RELEASED)
+        reservation.finish(sku, quantity, RELEASED)
+        _let_go(ledger, reservation, i, left[sku] - quantity)
         units += quantity
     unserved = reservation.released_units == reservation.units
     ledger.capacity.give_back(reservation, units, last=unserved)
     close_if_done(ledger, reservation, at_ns, end)
 
 
-def take_out(ledger: StockLedger, reservation: Reservation, i: int, quantity: int) -> None:
-    """Count units of SKU `i` as fulfilled: no longer reserved, and out of the channel's ring-fence."""
+def take_out(ledger: StockLedger, reservation: Reservation, i: int, quantity: int, left: int) -> None:
+    """Count units of SKU `i`, of which `left` are open, as fulfilled: neither reserved nor ring-fenced any more."""
     stock = ledger.stock
     column = stock.held if reservation.state == State.HELD else stock.committed
     column[i] -= quantity
     ledger.quotas.sell(i, reservation.channel, quantity)
-    _finish(ledger, reservation, i, quantity, FULFILLED)
+    reservation.finish(ledger.stock.skus[i], quantity, FULFILLED)
+    _let_go(ledger, reservation, i, left - quantity)
 
 
 def close_if_done(ledger: StockLedger, reservation: Reservation, at_ns: int, end: State) -> None:
@@ -140,12 +144,11 @@ def close_if_done(ledger: StockLedger, reservation: Reservation, at_ns: int, end
         ledger.reservations.close(reservation, state, at_ns)
 
 
-def _finish(ledger: StockLedger, reservation: Reservation, i: int, quantity: int, kind: int) -> None:
-    sku = ledger.stock.skus[i]
-    reservation.finish(sku, quantity, kind)
+def _let_go(ledger: StockLedger, reservation: Reservation, i: int, left: int) -> None:
+    """Note that SKU `i` changed, and that the reservation holds it no longer when nothing is `left`."""
     ledger.touch(i)
-    if not reservation.open_of(sku):
-        ledger.reservations.line_closed(reservation, sku)
+    if not left:
+        ledger.reservations.line_closed(reservation, ledger.stock.skus[i])
 
 
 def _decide(

@@ -42,7 +42,6 @@ class RunningService:
         self.address = f"127.0.0.1:{self.port}"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        self._known: set[int] = set()
         network = {"locations": [{"id": name, "kind": "store"} for name in locations]}
         (folder / "network.yaml").write_text(yaml.safe_dump(network), encoding="utf-8")
 
@@ -98,7 +97,11 @@ class RunningService:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
+        if self._process is None:
+            return
+        try:
+            self.terminate()  # it takes its temporary files along
+        except subprocess.TimeoutExpired:
             self.kill()
 
     def _tree(self) -> list[psutil.Process]:

@@ -41,13 +41,32 @@ class Order:
 
 @dataclass
 class Books:
-    """What was acknowledged, and what was asked without an answer."""
+    """What was acknowledged, and what was asked without an answer.
+
+    Attributes:
+        on_hand: units by (location, SKU).
+        orders: reservations by request id.
+        acknowledged: how many writes were.
+        refused: reserves for which there was not enough.
+        unanswered: writes to ask again.
+        known: ids of acknowledged writes.
+        answers_lost: ids of writes that turned out to have happened though nobody was told.
+    """
 
     on_hand: Counter[tuple[str, str]] = field(default_factory=Counter)
     orders: dict[str, Order] = field(default_factory=dict)
     acknowledged: int = 0
     refused: int = 0
     unanswered: list[Callable[[AsyncClient], Awaitable[None]]] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    answers_lost: set[str] = field(default_factory=set)
+
+    def acknowledge(self, write: str, *, repeated: bool) -> None:
+        """Note an answer; `repeated` says that the write had happened before it."""
+        if repeated and write not in self.known:
+            self.answers_lost.add(write)
+        self.acknowledged += write not in self.known
+        self.known.add(write)
 
     def reserved(self, state: ReservationState) -> Counter[tuple[str, str]]:
         """Units by (location, SKU) of the orders in `state`."""
@@ -94,7 +113,7 @@ class Worker:
             (result,) = (await client.record([movement])).results
             assert result.status in (MovementStatus.APPLIED, MovementStatus.DUPLICATE), result
             self._books.on_hand[where, sku] += units
-            self._books.acknowledged += 1
+            self._books.acknowledge(name, repeated=result.status is MovementStatus.DUPLICATE)
 
         return write
 
@@ -108,7 +127,7 @@ class Worker:
                 self._books.refused += name not in self._books.orders
                 return
             order = self._books.orders.setdefault(name, Order(result.reservation.name, where, lines))
-            self._books.acknowledged += 1
+            self._books.acknowledge(name, repeated=result.repeated)
             for fate in fates:
                 await self._step(client, order, fate, f"{fate[0]}-{name}")
 
@@ -122,4 +141,4 @@ class Worker:
             order.state = STATES[fate]
             if fate == "fulfil":
                 self._books.on_hand.subtract({(order.location, sku): q for sku, q in order.lines.items()})
-        self._books.acknowledged += 1
+        self._books.acknowledge(request_id, repeated=result.repeated)
