@@ -38,6 +38,7 @@ def main() -> int:
 def _say_ready() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
+    os.dup2(2, 1)  # nobody reads the pipe any more: an adapter that prints would hang once it is full
 
 
 def _end_with_service() -> None:

@@ -53,6 +53,10 @@ class TargetUnavailableError(AdapterError):
         return f"the ERP is unavailable: {self.cause}"
 
 
+class LocationUnreadableError(AdapterError):
+    """What a location's journal has is sound, but this build does not understand it; the message says what and why."""
+
+
 class CursorAheadError(AdapterError):
     """An ERP has postings of versions that the journal does not know: one of the two was put back or replaced.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import structlog
@@ -10,8 +11,10 @@ import structlog
 from adapters.erp.port import ErpOptions, ErpTarget, Posting, Refusal
 from adapters.erp.positions import READ_MAX, LedgerReplica, load_ledger
 from adapters.erp.postings import opening_postings, postings_of
-from adapters.errors import CursorAheadError, CursorBehindError
+from adapters.errors import CursorAheadError, CursorBehindError, LocationUnreadableError
 from allocator.core import codec
+from allocator.core.errors import AllocatorError
+from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S, LedgerLimits
 from allocator.journal import Entry, JournalReader, Trimmed
 
@@ -79,7 +82,8 @@ class Follower:
 
         Raises:
             TargetUnavailableError, JournalUnavailable: the same can be tried later.
-            CursorAheadError, CursorBehindError, JournalDamaged, FormatUnknown: the location needs a person.
+            CursorAheadError, CursorBehindError, LocationUnreadableError, JournalDamaged, FormatUnknown: the location
+                needs a person.
         """
         self._head = self._reader.head(self.shard)
         if self._head < self._cursor:
@@ -101,6 +105,7 @@ class Follower:
 
         Raises:
             TargetUnavailableError, JournalUnavailable: the same can be tried later.
+            LocationUnreadableError, JournalDamaged, FormatUnknown: the location needs a person.
         """
         now_ns = self._clock_ns()
         waited_ns = now_ns - self._positions_ns
@@ -118,8 +123,9 @@ class Follower:
     def _post(self, entries: list[Entry]) -> None:
         postings: list[Posting] = []
         for version, payload in entries:
-            records = codec.unpack_batch(payload)
-            postings += postings_of(self.location, version, records, self._orders(version, records))
+            with self._explained(f"entry {version}"):
+                records = codec.unpack_batch(payload)
+                postings += postings_of(self.location, version, records, self._orders(version, records))
         self._take(entries[-1].version, postings)
 
     def _orders(self, version: int, records: list[codec.Record]) -> Callable[[str], str]:
@@ -131,7 +137,7 @@ class Follower:
         return replica.order_of
 
     def _open_balance(self) -> None:
-        ledger = load_ledger(self._reader, self.shard, self.location, version_min=0, limits=self._limits)
+        ledger = self._load(version_min=0)
         log.info("begins with the opening balance", location=self.location, version=ledger.version)
         self._take(ledger.version, opening_postings(ledger))
 
@@ -142,9 +148,24 @@ class Follower:
 
     def _ledger(self) -> LedgerReplica:
         if self._replica is None:
-            ledger = load_ledger(self._reader, self.shard, self.location, version_min=self._cursor, limits=self._limits)
-            self._replica = LedgerReplica(ledger)
+            self._replica = LedgerReplica(self._load(version_min=self._cursor))
         return self._replica
+
+    def _load(self, *, version_min: int) -> StockLedger:
+        with self._explained("the snapshot, or an entry after it,"):
+            return load_ledger(self._reader, self.shard, self.location, version_min=version_min, limits=self._limits)
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Say which stored bytes were sound but could not be understood: those of a newer build, or a bug."""
+        try:
+            yield
+        except AllocatorError:
+            raise
+        except Exception as error:
+            cause = f"{type(error).__name__}: {error}"
+            message = f"location {self.location!r}: {what} cannot be understood by this build ({cause})"
+            raise LocationUnreadableError(message) from error
 
     def _note(self, refused: tuple[Refusal, ...]) -> None:
         self._set_aside += len(refused)

@@ -30,6 +30,8 @@ class RejectClass(StrEnum):
     """It is no movement: correct it."""
     UNKNOWN_LOCATION = "unknown_location"
     """It passes once the location is there: drop the file again."""
+    LOCATION_STOPPED = "location_stopped"
+    """The journal of its location is damaged: drop the file again once that is mended."""
     REFUSED = "refused"
     """The core's rules say no, and will again."""
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from adapters.errors import BatchInvalidError, CoreUnavailableError
-from adapters.formats import StockMovement
+from adapters.formats import RejectClass, StockMovement
 from adapters.formats.movement import time_of
 from allocator.client import AsyncClient, InvalidRequest, Movement, MovementRejection, MovementType, RequestError
 from allocator.client import MovementStatus as ClientStatus
@@ -33,11 +33,20 @@ class Outcome(NamedTuple):
         status: what became of it.
         unknown_location: whether it was rejected because there is no such location.
         reason: why it was rejected, for people.
+        location_stopped: whether it was rejected because its location stands still.
     """
 
     status: MovementStatus
     unknown_location: bool = False
     reason: str = ""
+    location_stopped: bool = False
+
+    @property
+    def reject_class(self) -> RejectClass:
+        """What can be done about it, when it was rejected."""
+        if self.unknown_location:
+            return RejectClass.UNKNOWN_LOCATION
+        return RejectClass.LOCATION_STOPPED if self.location_stopped else RejectClass.REFUSED
 
 
 class Core(ABC):
@@ -70,13 +79,14 @@ class ClientCore(Core):
         except InvalidRequest as error:
             raise BatchInvalidError(str(error)) from error
         except RequestError as error:
-            # Lack of rights, a damaged journal, a defect: none of it is the movement's fault, so none is dropped.
+            # Lack of rights, a defect: none of it is the movement's fault, so none is dropped.
             raise CoreUnavailableError(str(error), error.details.retry_after_s or 0.0) from error
         return [
             Outcome(
                 _STATUS[result.status],
                 result.rejection is MovementRejection.LOCATION_UNKNOWN,
                 f"{result.rejection}: {result.detail}" if not result.ok else "",
+                result.rejection is MovementRejection.LOCATION_STOPPED,
             )
             for result in answer.results
         ]

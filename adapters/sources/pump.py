@@ -34,7 +34,7 @@ class PumpCounts:
     Attributes:
         applied: recorded, those that a later count has already among them.
         duplicates: recorded before.
-        unreadable, unknown_location, refused: set aside, by class.
+        unreadable, unknown_location, location_stopped, refused: set aside, by class.
         retries: batches sent again.
     """
 
@@ -42,6 +42,7 @@ class PumpCounts:
     duplicates: int = 0
     unreadable: int = 0
     unknown_location: int = 0
+    location_stopped: int = 0
     refused: int = 0
     retries: int = 0
 
@@ -167,8 +168,7 @@ class Pump:
             return Rejection(RejectClass.UNREADABLE, RejectedBy.FORMAT, str(record.outcome))
         outcome = next(outcomes)
         if outcome.status is MovementStatus.REJECTED:
-            known = RejectClass.UNKNOWN_LOCATION if outcome.unknown_location else RejectClass.REFUSED
-            return Rejection(known, RejectedBy.CORE, outcome.reason)
+            return Rejection(outcome.reject_class, RejectedBy.CORE, outcome.reason)
         if outcome.status is MovementStatus.DUPLICATE:
             self.counts.duplicates += 1
         else:

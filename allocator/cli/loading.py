@@ -154,12 +154,10 @@ class Loader:
     def _row(self, plan: Plan, line: Line, outcome: Outcome | None) -> RejectRow:
         reason = str(line.outcome) if outcome is None else outcome.reason
         self.reasons.append(f"{plan.path.name}, {reason if outcome is None else f'line {line.number}: {reason}'}")
-        unknown = outcome is not None and outcome.unknown_location
-        refused = RejectClass.UNKNOWN_LOCATION if unknown else RejectClass.REFUSED
         return RejectRow.of(
             line.origin or plan.origin._replace(line=line.number),
             line.raw,
-            RejectClass.UNREADABLE if outcome is None else refused,
+            RejectClass.UNREADABLE if outcome is None else outcome.reject_class,
             by=RejectedBy.FORMAT if outcome is None else RejectedBy.CORE,
             reason=reason,
             at=datetime.now(UTC).isoformat(timespec="seconds"),

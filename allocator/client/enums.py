@@ -87,7 +87,7 @@ class MovementStatus(StrEnum):
 
 
 class MovementRejection(StrEnum):
-    """Why a movement was not recorded; UNSPECIFIED when it was."""
+    """Why a movement was not recorded; UNSPECIFIED when it was. LOCATION_STOPPED: the location's journal is damaged."""
 
     UNSPECIFIED = "UNSPECIFIED"
     INVALID = "INVALID"
@@ -95,6 +95,7 @@ class MovementRejection(StrEnum):
     COUNT_TOO_OLD = "COUNT_TOO_OLD"
     COUNT_SUPERSEDED = "COUNT_SUPERSEDED"
     TABLE_FULL = "TABLE_FULL"
+    LOCATION_STOPPED = "LOCATION_STOPPED"
 
 
 class SetCountStatus(StrEnum):

@@ -13,6 +13,7 @@ import msgpack
 from allocator.core import commands as c
 from allocator.core import events as e
 from allocator.core import results as r
+from allocator.core.limits import LedgerLimits
 from allocator.core.network import types as n
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ KIND: dict[type, int] = {
     e.PolicySet: 49,
     e.Configured: 50,
     e.ShortageFound: 51,
+    e.Limited: 52,
     r.Rejected: 70,
     r.ReserveResult: 71,
     r.TransitionResult: 72,
@@ -183,6 +185,7 @@ _EVENTS: dict[type, Decoder] = {
     e.PolicySet: _nested(e.PolicySet, command=_COMMANDS[c.SetStockPolicy], shortages=_each(_SHORTAGE)),
     e.Configured: _nested(e.Configured, command=_COMMANDS[c.Configure]),
     e.ShortageFound: _plain(e.ShortageFound),
+    e.Limited: _nested(e.Limited, limits=_plain(LedgerLimits)),
     n.NetworkChanged: _network_changed,
 }
 
@@ -244,9 +247,20 @@ Record = tuple["e.Event", str, str]
 """An event with the correlation id and the W3C traceparent of the call that caused it ("" when none did)."""
 
 
+def pack_record(record: Record) -> bytes:
+    """One record, to be joined with others by `join_records`."""
+    event, correlation_id, traceparent = record
+    return pack((tagged(event), correlation_id, traceparent))
+
+
+def join_records(packed: Sequence[bytes]) -> bytes:
+    """One journal entry from records that are packed already."""
+    return cast("bytes", msgpack.Packer().pack_array_header(len(packed))) + b"".join(packed)
+
+
 def pack_batch(records: Iterable[Record]) -> bytes:
     """One journal entry: the events of a batch, in order, with the call behind each."""
-    return pack([(tagged(event), correlation_id, traceparent) for event, correlation_id, traceparent in records])
+    return join_records([pack_record(record) for record in records])
 
 
 def unpack_batch(data: bytes) -> list[Record]:

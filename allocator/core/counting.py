@@ -29,7 +29,9 @@ def decide(ledger: StockLedger, command: SetCount, now_ns: int) -> Decision:
         result = CountResult(status, ())
         return result, () if command.validate_only else (Refused(now_ns, command, KIND[SetCount], result),)
     lines = tuple(_line(ledger, sku, counted, as_of_ns) for sku, counted in command.lines)
-    found = [shortage_after(ledger, line.sku, now_ns, gained=line.after - line.before) for line in lines]
+    found = [
+        shortage_after(ledger, line.sku, now_ns, gained=line.after - line.before, lines=len(lines)) for line in lines
+    ]
     shortages = tuple(event for event in found if event is not None)
     status = CountStatus.VALIDATED if command.validate_only else CountStatus.APPLIED
     result = CountResult(status, lines, tuple(map(as_result, shortages)))

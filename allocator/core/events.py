@@ -20,6 +20,7 @@ from allocator.core.commands import (
     SetCount,
     SetStockPolicy,
 )
+from allocator.core.limits import LedgerLimits
 from allocator.core.results import CountResult, Shortage
 
 
@@ -123,6 +124,13 @@ class ShortageFound(NamedTuple):
     at_risk: int
 
 
+class Limited(NamedTuple):
+    """The bounds of the location's tables changed: journaled, so that a replay forgets what the live ledger forgot."""
+
+    at_ns: int
+    limits: LedgerLimits
+
+
 Event = (
     Reserved
     | Refused
@@ -136,6 +144,7 @@ Event = (
     | PolicySet
     | Configured
     | ShortageFound
+    | Limited
 )
 Remembered = Reserved | Refused | Committed | Extended | Released | Fulfilled | Counted | PolicySet | Configured
 """Events that answer a command with a request id."""

@@ -65,9 +65,10 @@ _APPLIERS: dict[type, Applier] = {
     e.PolicySet: settings.apply_policy,
     e.Configured: settings.apply_configured,
     e.ShortageFound: lambda ledger, event: None,  # noqa: ARG005  # told to the outside, changes nothing
+    e.Limited: lambda ledger, event: ledger.limit(event.limits),
 }
 
-_UNREMEMBERED = frozenset((e.Expired, e.Moved, e.ShortageFound))
+_UNREMEMBERED = frozenset((e.Expired, e.Moved, e.ShortageFound, e.Limited))
 
 _QUERIES: dict[type, Answerer] = {
     c.GetStock: queries.get_stock,
@@ -172,6 +173,14 @@ class StockLedger:
     def next_expiry_ns(self) -> int | None:
         """When the next hold runs out, ns; None when nothing is held."""
         return self.reservations.next_expiry_ns()
+
+    def limit(self, limits: LedgerLimits) -> None:
+        """Bound the tables anew; what is too much now is forgotten when the next one comes."""
+        self.limits = limits
+        self.capacity.windows_max = limits.windows_max
+        self.reservations.limits = limits
+        self.requests.limit(limits)
+        self.movements.limit(limits)
 
     def touch(self, i: int) -> None:
         """Note that the stock of SKU `i` changed."""

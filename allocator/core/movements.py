@@ -63,9 +63,7 @@ class MovementLog:
     )
 
     def __init__(self, limits: LedgerLimits) -> None:
-        self._age_ns = limits.movements_age_ns
-        self._ids_max = limits.movement_ids_max
-        self._recent_max = limits.movements_max
+        self.limit(limits)
         self.ids: set[tuple[str, str]] = set()
         self.id_order: deque[tuple[int, tuple[str, str]]] = deque()
         self.sequences: dict[str, SequenceWindow] = {}
@@ -73,6 +71,12 @@ class MovementLog:
         self.recent_order: deque[tuple[int, str]] = deque()
         self.floor_ns = 0
         self.floor_version = 0
+
+    def limit(self, limits: LedgerLimits) -> None:
+        """Take new bounds."""
+        self._age_ns = limits.movements_age_ns
+        self._ids_max = limits.movement_ids_max
+        self._recent_max = limits.movements_max
 
     def seen(self, movement: Movement) -> bool:
         """Whether this movement was recorded before."""

@@ -15,10 +15,14 @@ class RequestTable:
     __slots__ = ("_age_ns", "_max", "by_id", "order")
 
     def __init__(self, limits: LedgerLimits) -> None:
-        self._max = limits.requests_max
-        self._age_ns = limits.requests_age_ns
+        self.limit(limits)
         self.by_id: dict[str, Any] = {}
         self.order: deque[tuple[int, str]] = deque()
+
+    def limit(self, limits: LedgerLimits) -> None:
+        """Take new bounds."""
+        self._max = limits.requests_max
+        self._age_ns = limits.requests_age_ns
 
     def remember(self, request_id: str, event: Any) -> None:  # noqa: ANN401  # a stock or network event
         """Remember `event` as the answer to `request_id`."""

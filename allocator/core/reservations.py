@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from allocator.core.limits import LedgerLimits
 
 FULFILLED, RELEASED = 0, 1
+FEW_LINES = 8
+"""Lines up to which looking through them beats a dictionary of them."""
 
 
 class Reservation:
     """One reservation; `done` holds, once anything happened, sku -> [fulfilled, released]."""
 
     __slots__ = (
+        "_granted",
         "channel",
         "created_ns",
         "done",
@@ -59,6 +62,7 @@ class Reservation:
         self.expires_ns = expires_ns
         self.pick_at_ns = pick_at_ns
         self.done = done
+        self._granted: dict[str, int] | None = None
 
     @property
     def live(self) -> bool:
@@ -92,8 +96,15 @@ class Reservation:
         """Units of `sku` still reserved."""
         if not self.live:
             return 0
-        granted = next((quantity for name, quantity in self.lines if name == sku), 0)
+        granted = self._granted_of(sku)
         return granted - sum(self.done.get(sku, ())) if self.done else granted
+
+    def _granted_of(self, sku: str) -> int:
+        if len(self.lines) <= FEW_LINES:
+            return next((quantity for name, quantity in self.lines if name == sku), 0)
+        if self._granted is None:
+            self._granted = dict(self.lines)
+        return self._granted.get(sku, 0)
 
     def finish(self, sku: str, quantity: int, kind: int) -> None:
         """Count `quantity` units of a line as fulfilled (kind 0) or released (kind 1)."""

@@ -25,7 +25,13 @@ def decide_policy(ledger: StockLedger, command: SetStockPolicy, now_ns: int) -> 
     if problem is not None:
         return problem, ()
     found = (
-        shortage_after(ledger, line.sku, now_ns, gained=-unsellable_gain(ledger, line.sku, _shifts(line)))
+        shortage_after(
+            ledger,
+            line.sku,
+            now_ns,
+            gained=-unsellable_gain(ledger, line.sku, _shifts(line)),
+            lines=len(command.lines),
+        )
         for line in command.lines
         if line.moves
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allocator.core.events import ShortageFound
-from allocator.core.limits import AT_RISK_MAX
+from allocator.core.limits import AT_RISK_MAX, LINES_MAX
 from allocator.core.results import Shortage, State
 
 if TYPE_CHECKING:
@@ -15,13 +15,22 @@ if TYPE_CHECKING:
     from allocator.core.reservations import Reservation
 
 
-def shortage_after(  # one change, told by its parts
-    ledger: StockLedger, sku: str, now_ns: int, *, gained: int, served: int = 0, served_id: str = ""
+def shortage_after(  # noqa: PLR0913  # one change, told by its parts
+    ledger: StockLedger,
+    sku: str,
+    now_ns: int,
+    *,
+    gained: int,
+    served: int = 0,
+    served_id: str = "",
+    lines: int = 1,
 ) -> ShortageFound | None:
     """The shortage of `sku` once its sellable stock has changed by `gained` units, if that lowered it too far.
 
-    `served` units of reservation `served_id` leave with the same movement and are not promised any more.
+    `served` units of reservation `served_id` leave with the same movement and are not promised any more. The more
+    `lines` the command has, the fewer reservations each of its shortages names.
     """
+    most = max(1, min(AT_RISK_MAX, LINES_MAX // lines))
     i = ledger.stock.index.get(sku)
     missing = 0 if i is None else ledger.stock.missing(i) - gained - served
     promised = 0 if i is None else ledger.stock.held[i] + ledger.stock.committed[i] - served
@@ -30,7 +39,7 @@ def shortage_after(  # one change, told by its parts
     named: list[str] = []
     covered = 0
     for reservation in _newest_first(ledger, sku):
-        if covered >= missing or len(named) == AT_RISK_MAX:
+        if covered >= missing or len(named) == most:
             break
         units = reservation.open_of(sku) - (served if reservation.id == served_id else 0)
         if units > 0:

@@ -15,6 +15,7 @@ from allocator.gateway.errors import fault, from_rejected, location_unknown, too
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import MOVEMENTS_MAX
 from allocator.gateway.names import location_name
+from allocator.gateway.newcomers import Newcomers
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
 from allocator.v1.inventory_pb2 import (
     GetStockRequest,
@@ -49,6 +50,7 @@ class InventoryServicer(InventoryServiceServicer):
     def __init__(self, router: Router, calls: Calls) -> None:
         self.calls = calls
         self._router = router
+        self._newcomers = Newcomers(router)
 
     @unary
     async def RecordMovements(self, request: RecordMovementsRequest, call: Call) -> RecordMovementsResponse:
@@ -91,10 +93,10 @@ class InventoryServicer(InventoryServiceServicer):
     async def GetStock(self, request: GetStockRequest, call: Call) -> GetStockResponse:
         """Read every component of some SKUs at one location."""
         location, query = t.to_get_stock(request)
-        page, version = await self._ask(location, query, call, query.skus)
+        page, _ = await self._ask(location, query, call, query.skus)
         response = GetStockResponse()
         for view in page.rows:
-            t.fill_stock(response.stocks.add(), location, view, version)
+            t.fill_stock(response.stocks.add(), location, view, page.version)
         return response
 
     @unary
@@ -106,10 +108,10 @@ class InventoryServicer(InventoryServiceServicer):
         room = pages.size(request.page_size)
         filters = ("stock", request.location)
         start = pages.read_token(request.page_token, *filters)[0] if request.page_token else 0
-        page, version = await self._ask(location, ListStock(start, room), call)
+        page, _ = await self._ask(location, ListStock(start, room), call)
         response = ListStockResponse()
         for view in page.rows:
-            t.fill_stock(response.stocks.add(), location, view, version)
+            t.fill_stock(response.stocks.add(), location, view, page.version)
         if page.next_start:
             response.next_page_token = pages.make_token((page.next_start,), *filters)
         return response
@@ -118,7 +120,7 @@ class InventoryServicer(InventoryServiceServicer):
         self, location: str, command: tuple[Any, ...], call: Call, skus: Sequence[str] = ()
     ) -> tuple[Any, int]:
         """Have the ledger answer; an error answer is raised."""
-        if location not in self._router.network.locations:
+        if not await self._newcomers.arrived(lambda: location in self._router.network.locations):
             raise location_unknown(location)
         result, version = await self._router.submit(location, command, call.trail)
         if isinstance(result, Rejected):
@@ -137,15 +139,16 @@ class InventoryServicer(InventoryServiceServicer):
         faults.check()
         call.named(request.request_id)
         results = [response.results.add() for _ in range(count)]
-        placed = self._placed(request, results)
+        placed = await self._at_known(self._placed(request, results), results)
         commands = [[movement for _, movement in movements] for movements in placed.values()]
         answers = await self._submit(tuple(placed), commands, call)
+        _check_answered(tuple(placed), answers)
         teller = tm.MovementTeller()
         versions = {}
         for (location, movements), batch in zip(placed.items(), answers, strict=True):
             for (place, _), (result, version) in zip(movements, batch, strict=True):
                 if isinstance(result, Rejected):
-                    _fill_rejected(results[place], location, result)
+                    tm.fill_not_taken(results[place], location, result)
                 else:
                     teller.fill_result(results[place], location, result)
                     versions[location] = version
@@ -153,19 +156,28 @@ class InventoryServicer(InventoryServiceServicer):
             response.versions.add(location=location_name(location), version=versions[location])
 
     def _placed(self, request: RecordMovementsRequest, results: Sequence[MovementResult]) -> Placed:
-        """The movements by location; those that cannot be recorded are answered at once."""
+        """The movements by location; malformed ones are answered at once."""
         placed: Placed = {}
-        known = self._router.network.locations
         for place, message in enumerate(request.movements):
             faults = Faults()
             location, movement = tm.to_movement(message, faults)
             if faults.found:
                 tm.fill_faulty(results[place], faults)
-            elif location not in known:
-                tm.fill_nowhere(results[place], location)
             else:
                 placed.setdefault(location, []).append((place, movement))
         return placed
+
+    async def _at_known(self, placed: Placed, results: Sequence[MovementResult]) -> Placed:
+        """Those at locations of the network; the others are answered."""
+        known = self._router.network.locations
+        if placed.keys() <= known.keys():
+            return placed
+        await self._newcomers.arrived(lambda: placed.keys() <= self._router.network.locations.keys())
+        known = self._router.network.locations
+        for location in placed.keys() - known.keys():
+            for place, _ in placed[location]:
+                tm.fill_nowhere(results[place], location)
+        return {location: movements for location, movements in placed.items() if location in known}
 
     async def _submit(
         self, locations: Sequence[str], commands: Sequence[Sequence[Movement]], call: Call
@@ -184,8 +196,22 @@ class InventoryServicer(InventoryServiceServicer):
         return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
 
-def _fill_rejected(message: MovementResult, location: str, result: Rejected) -> None:
-    """A ledger's error answer ends the batch, except that a location may have just left the network."""
-    if not tm.is_nowhere(result):
-        raise from_rejected(result, location)
-    tm.fill_nowhere(message, location)
+def _check_answered(locations: Sequence[str], answers: Sequence[Sequence[Answer]]) -> None:
+    """Raise what a ledger could not decide: the whole batch is to come again then.
+
+    Raises:
+        OutcomeUnknownError: some movements were recorded all the same.
+        ApiError: none was.
+    """
+    undecided = [
+        (location, result)
+        for location, batch in zip(locations, answers, strict=True)
+        for result, _ in batch
+        if isinstance(result, Rejected) and not tm.is_not_taken(result)
+    ]
+    if not undecided:
+        return
+    error = from_rejected(undecided[0][1], undecided[0][0])
+    if any(not isinstance(result, Rejected) for batch in answers for result, _ in batch):
+        raise OutcomeUnknownError(f"some movements were recorded, others not: {error.message}")
+    raise error

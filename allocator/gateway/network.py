@@ -13,7 +13,7 @@ from allocator.core.network.types import (
     UpdateGroup,
     UpdateLocation,
 )
-from allocator.core.results import Rejected
+from allocator.core.results import Reason, Rejected
 from allocator.gateway import pages
 from allocator.gateway import translate_location as tl
 from allocator.gateway import translate_network as t
@@ -21,7 +21,8 @@ from allocator.gateway.calls import Call, Calls, unary
 from allocator.gateway.errors import ApiError, from_rejected, group_unknown, location_unknown
 from allocator.gateway.faults import Faults
 from allocator.gateway.names import GROUPS, location_name
-from allocator.runtime.errors import OutcomeUnknownError
+from allocator.gateway.newcomers import Newcomers
+from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
 from allocator.runtime.hosted import NETWORK
 from allocator.v1.network_pb2 import (
     CreateLocationGroupRequest,
@@ -64,6 +65,7 @@ class NetworkServicer(NetworkServiceServicer):
         self.calls = calls
         self._router = router
         self._network = router.network
+        self._newcomers = Newcomers(router)
 
     @unary
     async def CreateLocation(self, request: CreateLocationRequest, call: Call) -> CreateLocationResponse:
@@ -77,7 +79,7 @@ class NetworkServicer(NetworkServiceServicer):
         faults.check()
         result = await self._change(command, call, location=location)
         await self._host(location)
-        await self._ask(location, Configure(request_id, accepting=command.location.open), call)
+        await self._configure(location, Configure(request_id, accepting=command.location.open), call)
         response = CreateLocationResponse(repeated_request=result.repeated)
         self._fill(response.location, location)
         return response
@@ -117,7 +119,7 @@ class NetworkServicer(NetworkServiceServicer):
             self._keep_actor_group(location, request.location)
         result = await self._change(UpdateLocation(request_id, values, names), call, location=location)
         if "open" in names and self._is(location, open_=values.open):
-            await self._ask(location, Configure(request_id, accepting=values.open), call)
+            await self._configure(location, Configure(request_id, accepting=values.open), call)
         response = UpdateLocationResponse(repeated_request=result.repeated)
         self._fill(response.location, location)
         return response
@@ -209,7 +211,7 @@ class NetworkServicer(NetworkServiceServicer):
         request_id = faults.request_id(call.named(request.request_id))
         command = t.to_capacity(request, request_id, faults)
         faults.check()
-        if location not in self._network.locations:
+        if not await self._newcomers.arrived(lambda: location in self._network.locations):
             raise location_unknown(location)
         result, version = await self._ask(location, command, call)
         response = SetCapacityResponse(repeated_request=result.repeated)
@@ -230,6 +232,18 @@ class NetworkServicer(NetworkServiceServicer):
         if isinstance(result, Rejected):
             raise from_rejected(result, location)
         return result, version
+
+    async def _configure(self, location: str, command: Configure, call: Call) -> None:
+        """Tell the location's ledger what the network's has already: the call is half done, whatever comes now."""
+        try:
+            result, _ = await self._router.submit(location, command, call.trail)
+        except OverloadedError as error:
+            raise OutcomeUnknownError(f"the network has it, {location} itself does not: {error}") from error
+        if not isinstance(result, Rejected):
+            return
+        if result.reason == Reason.RECOVERING:
+            raise OutcomeUnknownError(f"the network has it, {location} itself does not: {result.detail}")
+        raise from_rejected(result, location)
 
     async def _host(self, location: str) -> None:
         """Have the actor that the location was placed in host it."""

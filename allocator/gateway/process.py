@@ -97,6 +97,7 @@ def _options() -> argparse.Namespace:
 def _say_ready(port: int) -> None:
     sys.stdout.write(f"ready {port}\n")
     sys.stdout.flush()
+    os.dup2(2, 1)  # nobody reads the pipe any more: who prints to it would hang once it is full
 
 
 def _end_with_supervisor() -> None:

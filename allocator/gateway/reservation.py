@@ -17,6 +17,7 @@ from allocator.gateway.errors import fault, from_rejected, location_unknown, res
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import BATCH_RESERVES_MAX, LOCATIONS_PER_PAGE_MAX
 from allocator.gateway.names import RESERVATIONS
+from allocator.gateway.newcomers import Newcomers
 from allocator.v1.reservation_pb2 import (
     BatchReserveRequest,
     BatchReserveResponse,
@@ -54,6 +55,7 @@ class ReservationServicer(ReservationServiceServicer):
     def __init__(self, router: Router, calls: Calls) -> None:
         self.calls = calls
         self._router = router
+        self._newcomers = Newcomers(router)
 
     @unary
     async def Reserve(self, request: ReserveRequest, call: Call) -> ReserveResponse:
@@ -77,7 +79,7 @@ class ReservationServicer(ReservationServiceServicer):
         target = t.to_target(request)
         command = t.to_commit(target, call.named(request.request_id))
         response = CommitReservationResponse()
-        await self._transition(target, command, response, call)
+        await self._transition(target, await self._home(target), command, response, call)
         return response
 
     @unary
@@ -86,25 +88,27 @@ class ReservationServicer(ReservationServiceServicer):
         target = t.to_target(request)
         command = t.to_extend(request, target, call.named(request.request_id))
         response = ExtendReservationResponse()
-        await self._transition(target, command, response, call)
+        await self._transition(target, await self._home(target), command, response, call)
         return response
 
     @unary
     async def ReleaseReservation(self, request: ReleaseReservationRequest, call: Call) -> ReleaseReservationResponse:
         """Units are given back."""
         target = t.to_target(request)
-        command = t.to_release(request, target, call.named(request.request_id), self._home(target))
+        home = await self._home(target)
+        command = t.to_release(request, target, call.named(request.request_id), home)
         response = ReleaseReservationResponse()
-        t.fill_moved(response, *await self._transition(target, command, response, call))
+        t.fill_moved(response, *await self._transition(target, home, command, response, call))
         return response
 
     @unary
     async def FulfilReservation(self, request: FulfilReservationRequest, call: Call) -> FulfilReservationResponse:
         """Committed units left the building."""
         target = t.to_target(request)
-        command = t.to_fulfil(request, target, call.named(request.request_id), self._home(target))
+        home = await self._home(target)
+        command = t.to_fulfil(request, target, call.named(request.request_id), home)
         response = FulfilReservationResponse()
-        t.fill_moved(response, *await self._transition(target, command, response, call))
+        t.fill_moved(response, *await self._transition(target, home, command, response, call))
         return response
 
     @unary
@@ -113,14 +117,14 @@ class ReservationServicer(ReservationServiceServicer):
         faults = Faults()
         reservation = faults.name("name", request.name, RESERVATIONS)
         faults.check()
-        home = self._router.network.home_of(reservation)
-        if home is None:
+        home = await self._home_of(reservation)
+        if not home:
             raise reservation_unknown(reservation)
-        result, version = await self._router.submit(home, c.GetReservation(reservation), call.trail)
+        result, _ = await self._router.submit(home, c.GetReservation(reservation), call.trail)
         if isinstance(result, Rejected):
             raise from_rejected(result, home, reservation=reservation)
         response = GetReservationResponse()
-        t.fill_reservation(response.reservation, home, result.rows[0], version)
+        t.fill_reservation(response.reservation, home, result.rows[0], result.version)
         return response
 
     @unary
@@ -131,7 +135,7 @@ class ReservationServicer(ReservationServiceServicer):
         faults.choice("state", request.state, _STATES)
         faults.optional_id("order", request.order)
         faults.check()
-        if only and only not in self._router.network.locations:
+        if only and not await self._knows(only):
             raise location_unknown(only)
         room = pages.size(request.page_size)
         filters = ("reservations", request.location, request.state, request.order)
@@ -142,9 +146,9 @@ class ReservationServicer(ReservationServiceServicer):
                 response.next_page_token = pages.make_token((location, 0), *filters)
                 break
             query = c.ListReservations(after if location == first else 0, room, request.state, request.order)
-            page, version = await self._read(location, query, call)
+            page = await self._read(location, query, call)
             for view in page.rows:
-                t.fill_reservation(response.reservations.add(), location, view, version)
+                t.fill_reservation(response.reservations.add(), location, view, page.version)
             room -= len(page.rows)
             if page.next_after:
                 response.next_page_token = pages.make_token((location, page.next_after), *filters)
@@ -154,6 +158,8 @@ class ReservationServicer(ReservationServiceServicer):
     async def _reserve(self, request: ReserveRequest, response: ReserveResponse, call: Call) -> None:
         """Have the location's ledger decide on a reserve and write its answer."""
         location, command = t.to_reserve(request, call.named(request.request_id))
+        if location not in self._router.network.locations:
+            await self._knows(location)
         result, version = await self._router.submit(location, command, call.trail)
         if isinstance(result, Rejected):
             if result.reason != Reason.SKU_UNKNOWN:
@@ -179,15 +185,24 @@ class ReservationServicer(ReservationServiceServicer):
         available = model.available(rows, model.columns((location,)), command.channel)[:, 0].tolist()
         return t.unstocked(command, available, open_=network.locations[location].open)
 
-    def _home(self, target: t.Target) -> str:
-        return self._router.network.home_of(target.reservation) or ""
+    async def _knows(self, location: str) -> bool:
+        return await self._newcomers.arrived(lambda: location in self._router.network.locations)
+
+    async def _home(self, target: t.Target) -> str:
+        return await self._home_of(target.reservation) if target.reservation else ""
+
+    async def _home_of(self, reservation: str) -> str:
+        """The location that decides the fate of `reservation`; "" when there is none."""
+        home = self._router.network.home_of(reservation)
+        if home is None and await self._newcomers.arrived(lambda: self._router.network.home_of(reservation)):
+            home = self._router.network.home_of(reservation)
+        return home or ""
 
     async def _transition(
-        self, target: t.Target, command: c.Transition, response: t.TransitionResponse, call: Call
+        self, target: t.Target, home: str, command: c.Transition, response: t.TransitionResponse, call: Call
     ) -> tuple[str, Any]:
         """Have the home decide and write its answer; returns the home and the result."""
         target.faults.check()
-        home = self._home(target)
         if not home:
             raise reservation_unknown(target.reservation)
         result, version = await self._router.submit(home, command, call.trail)
@@ -196,11 +211,12 @@ class ReservationServicer(ReservationServiceServicer):
         t.fill_transition(response, home, result, version)
         return home, result
 
-    async def _read(self, location: str, query: c.ListReservations, call: Call) -> tuple[ReservationPage, int]:
-        result, version = await self._router.submit(location, query, call.trail)
+    async def _read(self, location: str, query: c.ListReservations, call: Call) -> ReservationPage:
+        result, _ = await self._router.submit(location, query, call.trail)
         if isinstance(result, Rejected):
             raise from_rejected(result, location)
-        return result, version
+        page: ReservationPage = result
+        return page
 
     def _locations(self, only: str, first: str) -> Iterator[str]:
         """The ledgers to list, in the order of names, from `first` on."""

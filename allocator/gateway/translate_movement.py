@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _REJECTED = WireStatus.ValueType(MovementStatus.REJECTED)
 _INVALID = MovementRejection.MOVEMENT_REJECTION_INVALID
 _LOCATION_UNKNOWN = MovementRejection.MOVEMENT_REJECTION_LOCATION_UNKNOWN
+_LOCATION_STOPPED = MovementRejection.MOVEMENT_REJECTION_LOCATION_STOPPED
+_NOT_TAKEN: Final = (Reason.LOCATION_UNKNOWN, Reason.JOURNAL_DAMAGED)
 _TYPES: Final = frozenset(kind.value for kind in MovementType)
 _COUNT, _ADJUSTMENT = MovementType.COUNT.value, MovementType.ADJUSTMENT.value
 _DISPOSITION_CHANGE: Final = MovementType.DISPOSITION_CHANGE.value
@@ -103,9 +105,19 @@ def fill_nowhere(message: WireResult, location: str) -> None:
     message.detail = f"{location_name(location)} is not in the network"
 
 
-def is_nowhere(result: MovementResult | Rejected) -> bool:
-    """Whether the network lost the location while the movement was on its way."""
-    return isinstance(result, Rejected) and result.reason == Reason.LOCATION_UNKNOWN
+def is_not_taken(rejected: Rejected) -> bool:
+    """Whether only the movements of that location are rejected: it left the network, or its journal is damaged."""
+    return rejected.reason in _NOT_TAKEN
+
+
+def fill_not_taken(message: WireResult, location: str, rejected: Rejected) -> None:
+    """Write that the location takes no movements; see `is_not_taken`."""
+    if rejected.reason == Reason.LOCATION_UNKNOWN:
+        fill_nowhere(message, location)
+        return
+    message.status = _REJECTED
+    message.rejection = _LOCATION_STOPPED
+    message.detail = f"{location_name(location)} stands still until somebody looks at it: {rejected.detail}"
 
 
 def _label(faults: Faults, field: str, value: str) -> str:

@@ -76,7 +76,7 @@ class Watch:
         """Everything there is to tell as of now; all values are read before the first message is given out."""
         self.news.clear()
         new, self._new = sorted(self._new), set()
-        marks = self.marks; self.marks = {} if len(marks) < 2 else self.marks
+        marks, self.marks = self.marks, {}
         pictures = [cell for location in new for cell in self._picture(location)]
         changes = [cell for location in sorted(marks) for cell in self._changes(location, sorted(marks[location]))]
         new_versions, versions = self._versions(new), self._versions(marks)

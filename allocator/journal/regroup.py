@@ -9,7 +9,7 @@ deletes it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -44,13 +44,15 @@ def assign(backend: Backend, catalog: Catalog, units: Mapping[str, Sequence[str]
 
     Raises:
         SettingsInvalid: a shard is in two units.
-        JournalDamaged: a unit has entries of a shard that the catalog does not know.
+        JournalDamaged: a unit has entries of a shard that the catalog does not know; or its file cannot be read, and
+            one of its shards is to move, or the catalog does not know which it has. A damaged unit whose shards stay
+            is passed over: its writer and its readers find out, and the other units can go on.
     """
     wanted = _by_shard(units)
     moves: list[Moved] = []
     if isinstance(backend, SqliteBackend):
-        _tidy(backend, catalog)
         moves = _moves(catalog, wanted)
+        _tidy(backend, catalog, moves)
         for way in sorted({(moved.source, moved.destination) for moved in moves}):
             shards = [moved.shard for moved in moves if (moved.source, moved.destination) == way]
             with closing(Move(backend, catalog, *way)) as move:
@@ -84,10 +86,14 @@ class _Found(NamedTuple):
     sealed: bool
 
 
-def _tidy(backend: SqliteBackend, catalog: Catalog) -> None:
+def _tidy(backend: SqliteBackend, catalog: Catalog, moves: Sequence[Moved]) -> None:
     """Delete what moves left over, unseal what they left sealed, find shards the catalog lost."""
-    found = _found(backend)
-    homes = {shard: placed.unit for shard, placed in catalog.places().items()}
+    places = catalog.places()
+    homes = {shard: placed.unit for shard, placed in places.items()}
+    staying = {placed.unit for placed in places.values() if placed.started} - {moved.source for moved in moves}
+    found, damaged = _found(backend, may_be_damaged=staying)
+    # What is left over of a shard in a damaged unit may be the better copy: it is not touched.
+    found = [at for at in found if homes.get(at.shard) not in damaged]
     versions = {(at.unit, at.shard): at.version for at in found}
     for at in found:
         # A left-over is never ahead of the original. If it is, the catalog is wrong: an old backup, say.
@@ -103,15 +109,25 @@ def _tidy(backend: SqliteBackend, catalog: Catalog) -> None:
                 _unseal(database, backend.tables.journal, sealed)
 
 
-def _found(backend: SqliteBackend) -> list[_Found]:
-    """List the heads of all units, in whatever state."""
-    heads = backend.tables.journal.heads
+def _found(backend: SqliteBackend, may_be_damaged: Collection[str]) -> tuple[list[_Found], set[str]]:
+    """List the heads of all units, in whatever state, and the units that cannot be read but for once need not."""
     found: list[_Found] = []
+    damaged: set[str] = set()
     for unit in backend.units():
-        with closing(backend.writer_unit(unit)) as database, database.reading() as connection:
-            rows = connection.execute(select(heads.c.shard, heads.c.version, heads.c.sealed))
-            found += [_Found(unit, row.shard, row.version, bool(row.sealed)) for row in rows]
-    return found
+        try:
+            found += _heads(backend, unit)
+        except JournalDamaged:
+            if unit not in may_be_damaged:
+                raise
+            damaged.add(unit)
+    return found, damaged
+
+
+def _heads(backend: SqliteBackend, unit: str) -> list[_Found]:
+    heads = backend.tables.journal.heads
+    with closing(backend.writer_unit(unit)) as database, database.reading() as connection:
+        rows = connection.execute(select(heads.c.shard, heads.c.version, heads.c.sealed))
+        return [_Found(unit, row.shard, row.version, bool(row.sealed)) for row in rows]
 
 
 def _forget(database: Database, tables: JournalTables, shards: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
@@ -21,7 +22,7 @@ from allocator.runtime.host import LedgerHost
 from allocator.runtime.hosted import Hosted, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from allocator.core.limits import LedgerLimits
     from allocator.journal.port import Journal
@@ -64,7 +65,7 @@ class LocationActor:
         self._host: LedgerHost | None = None
         self._unopened = (Status.RECOVERING, "the journal is not open yet")
         tune_gc()
-        threading.Thread(target=self._live, name="live", daemon=True).start()
+        self._thread(self._live)
 
     def execute(self, data: bytes) -> bytes:
         """Run a batch of commands, see `LedgerHost.execute`."""
@@ -131,20 +132,47 @@ class LocationActor:
         host = LedgerHost(
             journal,
             [Hosted(name, self._config.limits) for name in self._config.names],
-            time.time_ns,
+            _steady_clock(),
             self._die,
             self._config.snapshot_bytes,
         )
         self._host = host
         self._ready.set()
-        for name in self._config.names:
-            self._recover(host, host.hosted[name])
+        self._thread(self._keep_time, host)
+        self._thread(self._keep_snapshots, host)
+        self._recover_all(host)
         gc.collect()
         gc.freeze()
-        threading.Thread(target=self._keep_snapshots, args=(host,), name="snapshots", daemon=True).start()
+
+    def _thread(self, work: Callable[..., None], *arguments: object) -> None:
+        """Run `work` beside the calls; the actor does not outlive a bug in it."""
+
+        def run() -> None:
+            try:
+                work(*arguments)
+            except BaseException as error:
+                log.exception("thread ended", unit=self._config.unit, thread=work.__name__)
+                self._die(f"{work.__name__}: {type(error).__name__}: {error}")
+                raise
+
+        threading.Thread(target=run, name=work.__name__, daemon=True).start()
+
+    def _keep_time(self, host: LedgerHost) -> None:
+        """Expire what is due, in ledgers that serve, also while others recover."""
         wait_s = 0.0
         while not self._stopping.wait(wait_s):
             wait_s = host.tick()
+
+    def _recover_all(self, host: LedgerHost) -> None:
+        """Bring every ledger up; one whose journal is out of reach goes to the end of the line."""
+        waiting = deque(host.hosted[name] for name in self._config.names)
+        for wait_s in _backoff():
+            for _ in range(len(waiting)):
+                item = waiting.popleft()
+                if not self._try_recover(host, item):
+                    waiting.append(item)
+            if not waiting or self._stopping.wait(wait_s):
+                return
 
     def _open(self) -> Journal | None:
         """The journal, waited for as long as it takes."""
@@ -168,24 +196,28 @@ class LocationActor:
             new = Hosted(name, self._config.limits)
             item = host.add(new)
             if item is new:
-                threading.Thread(target=self._recover, args=(host, item), name=f"adopt {name}", daemon=True).start()
+                self._thread(self._recover, host, item)
         return item
 
     def _recover(self, host: LedgerHost, item: Hosted) -> None:
-        """Bring one ledger up; wait out an unreachable journal, stop at a damaged one."""
+        """Bring one ledger up, however long its journal is out of reach."""
         for wait_s in _backoff():
-            try:
-                item.recover(host.journal)
-                break
-            except JournalUnavailable as error:
-                item.detail = str(error)
-                log.warning("journal unavailable", shard=item.shard, error=str(error), retry_s=wait_s)
-                if self._stopping.wait(wait_s):
-                    break
-            except AllocatorError as error:
-                item.stop(error)
-                break
+            if self._try_recover(host, item) or self._stopping.wait(wait_s):
+                return
+
+    def _try_recover(self, host: LedgerHost, item: Hosted) -> bool:
+        """Bring one ledger up or stop it for good; false when its journal is out of reach."""
+        try:
+            item.recover(host.journal)
+            host.settle(item)
+        except JournalUnavailable as error:
+            item.detail = str(error)
+            log.warning("journal unavailable", shard=item.shard, error=str(error))
+            return False
+        except AllocatorError as error:
+            item.stop(error)
         host.announce()
+        return True
 
     def _keep_snapshots(self, host: LedgerHost) -> None:
         while not self._stopping.wait(SNAPSHOT_LOOK_S):
@@ -193,8 +225,10 @@ class LocationActor:
 
     def _die(self, reason: str) -> None:
         """End this process at once: what it has in memory is not what the journal has. Ray starts it anew."""
-        log.critical("journal failed, actor ends itself", unit=self._config.unit, error=reason)
-        os._exit(FATAL_EXIT)
+        try:
+            log.critical("journal failed, actor ends itself", unit=self._config.unit, error=reason)
+        finally:
+            os._exit(FATAL_EXIT)
 
     def _news(
         self, host: LedgerHost, item: Hosted, version: int | None, *, same: bool
@@ -228,6 +262,12 @@ def _lacks_one(host: LedgerHost, known: Mapping[str, int | None]) -> bool:
 def tune_gc() -> None:
     """Collect seldom: a ledger's objects live long and make no cycles, and a full collection would walk all of them."""
     gc.set_threshold(50_000, 50, 1_000)
+
+
+def _steady_clock() -> Callable[[], int]:
+    """Wall-clock time, ns, without the steps the wall clock may take while we run: a step would shorten holds."""
+    began_ns = time.time_ns() - time.monotonic_ns()
+    return lambda: began_ns + time.monotonic_ns()
 
 
 def _backoff() -> Iterator[float]:

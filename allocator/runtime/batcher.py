@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.core import codec
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     Progress = dict[str, tuple[int, Sequence[Any] | None]]
+
+
+BATCH_LINES_MAX: Final = 20_000
+"""Lines of all commands of one call to an actor; a longer command goes alone."""
 
 
 class Context(NamedTuple):
@@ -42,6 +46,7 @@ class _Call(NamedTuple):
     context: Context
     future: asyncio.Future[Any]
     many: bool
+    lines: int = 1
 
 
 class CommandBatcher:
@@ -89,7 +94,8 @@ class CommandBatcher:
             OverloadedError: the queue is full; nothing was done.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._enqueue(_Call(name, (command,), context, future, many=False))
+        lines = len(getattr(command, "lines", ".")) or 1
+        self._enqueue(_Call(name, (command,), context, future, many=False, lines=lines))
         return future
 
     def submit_group(
@@ -101,7 +107,7 @@ class CommandBatcher:
             OverloadedError: the queue has no room for all of them; nothing was done.
         """
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self._enqueue(_Call(name, commands, context, future, many=True))
+        self._enqueue(_Call(name, commands, context, future, many=True, lines=len(commands)))
         return future
 
     def _enqueue(self, call: _Call) -> None:
@@ -131,13 +137,17 @@ class CommandBatcher:
     def _take(self) -> list[_Call]:
         """The next batch, without the calls whose callers have gone: those were never started."""
         batch: list[_Call] = []
-        room = self._batch_max
-        while self._queue and (len(self._queue[0].commands) <= room or room == self._batch_max):
-            call = self._queue.popleft()
+        room, lines = self._batch_max, BATCH_LINES_MAX
+        while self._queue:
+            call = self._queue[0]
+            if batch and (len(call.commands) > room or call.lines > lines):
+                break
+            self._queue.popleft()
             self._waiting -= len(call.commands)
             if not call.future.done():
                 batch.append(call)
                 room -= len(call.commands)
+                lines -= call.lines
         return batch
 
     async def _send_batch(self, batch: list[_Call]) -> None:

@@ -89,7 +89,9 @@ class FeedRing:
         self.changes: deque[Change] = deque(maxlen=CHANGES_MAX)
 
     def publish(self, change: Change) -> None:
-        """Add a change that is durable now."""
+        """Add a change that is durable now; a whole picture makes those before it superfluous."""
+        if change.whole:
+            self.changes.clear()
         self.changes.append(change)
         self.version = change.version
 

@@ -16,20 +16,23 @@ import structlog
 from allocator.core import codec
 from allocator.core import commands as c
 from allocator.core.errors import AllocatorError
-from allocator.core.events import ShortageFound
+from allocator.core.events import Limited, ShortageFound
+from allocator.core.ledger import StockLedger
+from allocator.core.limits import CLOCK_SKEW_MAX_NS, NS_PER_S
 from allocator.core.results import Reason, Rejected
 from allocator.journal.port import Entry, Snapshot, Write
 from allocator.runtime.errors import HostFailedError
 from allocator.runtime.hosted import Hosted, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from allocator.core.codec import Record
     from allocator.journal.port import Journal
     from allocator.runtime.feed import Change
 
 QUERIES: Final = frozenset((c.GetStock, c.ListStock, c.GetReservation, c.ListReservations, c.Summarise))
+BATCH_BYTES_MAX: Final = 8 * 2**20
+"""Size at which a batch is closed and the next version begins: far below what a journal entry may have."""
 TICK_MAX_S: Final = 1.0
 """No hold is shorter than `TTL_MIN_NS` = 1 s, so looking once a second never comes late to one made meanwhile."""
 
@@ -87,14 +90,13 @@ class LedgerHost:
         """Expire what is due; returns how many seconds may pass before the next call."""
         with self._changing():
             now_ns = self._clock_ns()
-            records: dict[Hosted, list[Record]] = {}
-            for item in self._serving():
-                events = item.machine.tick(now_ns)
-                if events:
-                    records[item] = [(event, "", "") for event in events]
-            self._close(records)
+            batches = [_Batch(item) for item in self._serving()]
+            for batch in batches:
+                batch.add(batch.item.machine.tick(now_ns + batch.item.lead_ns))
+            self._close(batches)
             ticket = self._ticket
-            next_ns = [ns for item in self._serving() if (ns := item.machine.next_expiry_ns()) is not None]
+            ends = [(item.machine.next_expiry_ns(), item.lead_ns) for item in self._serving()]
+            next_ns = [end_ns - lead_ns for end_ns, lead_ns in ends if end_ns is not None]
         self._make_durable(ticket)
         wait_s = (min(next_ns) - self._clock_ns()) / 1e9 if next_ns else TICK_MAX_S
         return min(max(wait_s, 0.001), TICK_MAX_S)
@@ -111,6 +113,28 @@ class LedgerHost:
         """Host one more ledger, to be recovered by the caller; returns the one that is hosted under its name now."""
         with self._state:
             return self.hosted.setdefault(item.name, item)
+
+    def settle(self, item: Hosted) -> None:
+        """Take a recovered stock ledger over into our time and under our limits.
+
+        Its time never goes back: one that was led ahead by a wrong clock goes on from there, at our pace, so that its
+        holds last as long as they should. Other limits than it lived under so far are a journaled event.
+        """
+        machine = item.machine
+        if item.status is not Status.SERVING or not isinstance(machine, StockLedger):
+            return
+        with self._changing():
+            item.lead_ns = max(0, machine.clock_ns - self._clock_ns())
+            if machine.limits != item.limits:
+                event = Limited(self._clock_ns() + item.lead_ns, item.limits)
+                machine.apply(event)
+                batch = _Batch(item)
+                batch.add([event])
+                self._close([batch])
+            ticket = self._ticket
+        if item.lead_ns > CLOCK_SKEW_MAX_NS:
+            log.error("the clock was ahead once", shard=item.shard, ahead_s=item.lead_ns / NS_PER_S)
+        self._make_durable(ticket)
 
     def announce(self) -> None:
         """Wake readers because a ledger's status changed."""
@@ -168,26 +192,28 @@ class LedgerHost:
         """Execute `calls` and queue what they journal; returns results on the wire and the ledgers concerned."""
         now_ns = self._clock_ns()
         results: list[Any] = []
-        records: dict[Hosted, list[Record]] = {}
         names = dict.fromkeys(call[0] for call in calls)
-        for name in names:
-            item = self.hosted.get(name)
-            if item is not None and item.status is Status.SERVING and (events := item.machine.tick(now_ns)):
-                records[item] = [(event, "", "") for event in events]
+        batches = {name: _Batch(item) for name in names if (item := self._answering(name)) is not None}
+        for batch in batches.values():
+            batch.add(batch.item.machine.tick(now_ns + batch.item.lead_ns))
         for name, array, correlation_id, traceparent in calls:
-            item = self.hosted.get(name)
-            if item is None or item.status is not Status.SERVING:
-                results.append(codec.tagged(_not_serving(name, item)))
+            if name not in batches:
+                results.append(codec.tagged(_not_serving(name, self.hosted.get(name))))
                 continue
-            result, decided = self._answer(item, array, now_ns)
+            batch = batches[name]
+            result, events = self._answer(batch.item, array, now_ns + batch.item.lead_ns, correlation_id)
             results.append(codec.tagged(result))
-            if decided:
-                _tell(name, decided, correlation_id)
-                records.setdefault(item, []).extend([(event, correlation_id, traceparent) for event in decided])
-        self._close(records)
+            if events:
+                _tell(name, events, correlation_id)
+                batch.add(events, correlation_id, traceparent)
+                if batch.bytes > BATCH_BYTES_MAX:
+                    self._close([batch])
+        self._close(batches.values())
         return results, names
 
-    def _answer(self, item: Hosted, array: Sequence[Any], now_ns: int) -> tuple[Any, Sequence[Any]]:
+    def _answer(
+        self, item: Hosted, array: Sequence[Any], now_ns: int, correlation_id: str
+    ) -> tuple[Any, Sequence[Any]]:
         machine = item.machine
         try:
             command = codec.untagged(array)
@@ -195,19 +221,24 @@ class LedgerHost:
                 return machine.query(command), ()  # type: ignore[attr-defined]  # only stock ledgers are asked
             result, events = machine.decide(command, now_ns)
         except Exception as error:  # deciding changes nothing, so one bad command need not take the others along
-            log.exception("command failed", shard=item.shard, tag=array[0] if array else None)
+            tag = array[0] if array else None
+            log.exception("command failed", shard=item.shard, tag=tag, correlation_id=correlation_id)
             return Rejected(Reason.INTERNAL, "", f"{type(error).__name__} while deciding; nothing was changed"), ()
         return machine.enact(command, result, events), events
 
-    def _close(self, records: Mapping[Hosted, list[Record]]) -> None:
-        """End the batch of each ledger and queue its journal entry and its change."""
-        for item, items in records.items():
+    def _close(self, batches: Iterable[_Batch]) -> None:
+        """End each batch that has events: queue its journal entry and its change."""
+        for batch in batches:
+            if not batch.packed:
+                continue
+            item = batch.item
             version = item.machine.close_batch()
-            payload = codec.pack_batch(items)
+            payload = codec.join_records(batch.packed)
             item.tail_bytes += len(payload)
             write = Write(item.shard, item.epoch, Entry(version, payload))
             self._pending.append((item, write, item.recorder.changed()))
-        self._ticket += bool(records)
+            self._ticket += 1
+            batch.clear()
 
     def _make_durable(self, ticket: int) -> None:
         """Return when everything executed up to `ticket` is in the journal and published."""
@@ -249,9 +280,35 @@ class LedgerHost:
             changes = item.ring.since(known) if known is not None else None
             return item.ring.version, changes
 
+    def _answering(self, name: str) -> Hosted | None:
+        item = self.hosted.get(name)
+        return item if item is not None and item.status is Status.SERVING else None
+
     def _serving(self) -> list[Hosted]:
         # A copy first: another thread may be adding one.
         return [item for item in list(self.hosted.values()) if item.status is Status.SERVING]
+
+
+class _Batch:
+    """What one ledger journals of a batch of commands, packed as it comes."""
+
+    __slots__ = ("bytes", "item", "packed")
+
+    def __init__(self, item: Hosted) -> None:
+        self.item = item
+        self.clear()
+
+    def add(self, events: Iterable[Any], correlation_id: str = "", traceparent: str = "") -> None:
+        """Take in the events of one command."""
+        for event in events:
+            record = codec.pack_record((event, correlation_id, traceparent))
+            self.packed.append(record)
+            self.bytes += len(record)
+
+    def clear(self) -> None:
+        """Begin again, with the next version."""
+        self.packed: list[bytes] = []
+        self.bytes = 0
 
 
 def _not_serving(name: str, item: Hosted | None) -> Rejected:

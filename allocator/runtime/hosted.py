@@ -45,6 +45,8 @@ class Hosted:
         shard: its log in the journal.
         status, detail: whether it answers, and why not.
         epoch: our right to append.
+        limits: what the settings say of its tables.
+        lead_ns: how far the ledger's time is ahead of our clock: 0, unless a clock was wrong once.
         tail_bytes, snapshot_bytes: size of the journal since the last snapshot, and of that snapshot.
         failed_bytes: what `tail_bytes` was when a snapshot last failed; 0 when it did not.
     """
@@ -52,10 +54,11 @@ class Hosted:
     def __init__(self, name: str, limits: LedgerLimits) -> None:
         self.name = name
         self.shard = name if name == NETWORK else LOCATION_PREFIX + name
-        self._limits = limits
+        self.limits = limits
         self.status = Status.RECOVERING
         self.detail = ""
         self.epoch = 0
+        self.lead_ns = 0
         self.tail_bytes = 0
         self.snapshot_bytes = 0
         self.failed_bytes = 0
@@ -88,7 +91,7 @@ class Hosted:
         log.error("location stopped", shard=self.shard, error=str(error))
 
     def _fresh(self) -> Machine:
-        return NetworkLedger(self._limits) if self.name == NETWORK else StockLedger(self.name, self._limits)
+        return NetworkLedger() if self.name == NETWORK else StockLedger(self.name)
 
     def _rebuild(self, opened: Opened) -> Machine:
         machine = self._fresh()

@@ -92,7 +92,10 @@ class AvailabilityModel:
         """Drop a location that left the network; its column reads zero."""
         column = self._columns.pop(location, None)
         if column is not None:
+            rows = np.flatnonzero(self.free[:, column.column]).astype(np.int64)
             self._clear(column)
+            for listener in self.listeners:
+                listener(location, rows)
 
     def locations(self) -> list[str]:
         """The locations there are columns for."""

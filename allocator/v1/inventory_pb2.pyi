@@ -127,6 +127,10 @@ class _MovementRejectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mov
     """A count older than the SKU's newest count."""
     MOVEMENT_REJECTION_TABLE_FULL: _MovementRejection.ValueType  # 5
     """The location stocks as many SKUs as it may; `detail` has the maximum."""
+    MOVEMENT_REJECTION_LOCATION_STOPPED: _MovementRejection.ValueType  # 6
+    """The journal of the location has a damaged entry and the location stands still until someone looks at it; `detail`
+    says where. Passes once that is mended; do not retry before.
+    """
 
 class MovementRejection(_MovementRejection, metaclass=_MovementRejectionEnumTypeWrapper):
     """Why a movement was not recorded."""
@@ -143,6 +147,10 @@ MOVEMENT_REJECTION_COUNT_SUPERSEDED: MovementRejection.ValueType  # 4
 """A count older than the SKU's newest count."""
 MOVEMENT_REJECTION_TABLE_FULL: MovementRejection.ValueType  # 5
 """The location stocks as many SKUs as it may; `detail` has the maximum."""
+MOVEMENT_REJECTION_LOCATION_STOPPED: MovementRejection.ValueType  # 6
+"""The journal of the location has a damaged entry and the location stands still until someone looks at it; `detail`
+says where. Passes once that is mended; do not retry before.
+"""
 Global___MovementRejection: _TypeAlias = MovementRejection  # noqa: Y015
 
 class _SetCountStatus:

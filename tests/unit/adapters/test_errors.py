@@ -14,6 +14,7 @@ EXAMPLES = [
     errors.BatchInvalidError("what"),
     errors.SourceUnavailableError("what"),
     errors.TargetUnavailableError("429", 2.5),
+    errors.LocationUnreadableError("what"),
     errors.CursorAheadError("leeds-2", 9, 1),
     errors.CursorBehindError("leeds-2", 2, 5),
 ]

@@ -82,6 +82,16 @@ def test_carts_and_matrices_agree_with_plain_arithmetic(
     assert response.sufficient == all(line.sufficient for line in response.lines)
 
 
+def test_an_unknown_row_is_zeros_also_when_every_row_is_in_use() -> None:
+    """There is no spare row to read by mistake."""
+    skus = [f"sku-{n}" for n in range(1_024)]
+    model, _ = filled({"dc": dict.fromkeys(skus, 7)})
+    assert model.free.shape[0] == len(skus)
+    matrix = a.BatchGetAvailabilityResponse()
+    t.fill_matrix(matrix, model, Scopes(network(["dc"]), model).find([], ""), ["nobody", "sku-1023"], "")
+    assert np.frombuffer(matrix.cells, "<i8").tolist() == [0, 7]
+
+
 def test_lines_are_summed_in_the_order_of_their_first() -> None:
     """Before anything is checked."""
     assert t.to_lines(cart(("apple", 1), ("pear", 2), ("apple", 3))) == (("apple", 4), ("pear", 2))

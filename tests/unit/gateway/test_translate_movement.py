@@ -95,8 +95,16 @@ def test_one_answer_names_so_many_reservations_and_no_more() -> None:
     assert told[0][1] == "reservations/key-1"
 
 
-def test_a_location_that_left_meanwhile_is_nowhere() -> None:
-    """Any other error answer ends the batch."""
-    assert t.is_nowhere(Rejected(Reason.LOCATION_UNKNOWN, "location", ""))
-    assert not t.is_nowhere(Rejected(Reason.RECOVERING, "location", ""))
-    assert not t.is_nowhere(MovementResult(MovementStatus.APPLIED, "apple", 1))
+def test_a_location_that_takes_nothing_rejects_only_its_own_movements() -> None:
+    """It left the network meanwhile, or stands still; what may pass by itself is no rejection."""
+    assert not t.is_not_taken(Rejected(Reason.RECOVERING, "location", ""))
+    for reason, rejection in (
+        (Reason.LOCATION_UNKNOWN, i.MOVEMENT_REJECTION_LOCATION_UNKNOWN),
+        (Reason.JOURNAL_DAMAGED, i.MOVEMENT_REJECTION_LOCATION_STOPPED),
+    ):
+        rejected = Rejected(reason, "location", "entry 7 is damaged")
+        assert t.is_not_taken(rejected)
+        message = i.MovementResult()
+        t.fill_not_taken(message, "dc", rejected)
+        assert (message.status, message.rejection) == (i.MOVEMENT_STATUS_REJECTED, rejection)
+        assert "locations/dc" in message.detail

@@ -87,7 +87,10 @@ def host_of(
     hosted = [Hosted(name, limits or LedgerLimits()) for name in names]
     for item in hosted:
         item.recover(journal)
-    return LedgerHost(journal, hosted, clock or Clock(), Deaths() if die is None else die, snapshot_bytes)
+    host = LedgerHost(journal, hosted, clock or Clock(), Deaths() if die is None else die, snapshot_bytes)
+    for item in hosted:
+        host.settle(item)
+    return host
 
 
 def run(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from allocator.core import codec
-from allocator.core.commands import Commit, GetReservation, GetStock
+from allocator.core.commands import Commit, GetReservation, GetStock, Reserve
 from allocator.core.errors import BrokenInvariantError
 from allocator.core.ids import reservation_id
 from allocator.core.limits import LedgerLimits
@@ -242,16 +242,49 @@ def test_a_snapshot_that_cannot_be_read_names_its_version(journal: Journal) -> N
         Hosted("dc", LedgerLimits()).recover(journal)
 
 
-def test_a_host_keeps_the_limits_that_its_snapshot_was_made_under(journal: Journal) -> None:
-    """A replay forgets exactly what the live ledger forgot, whatever the settings say today."""
+def test_other_limits_are_a_journaled_event(journal: Journal) -> None:
+    """Changed settings bound what is lived from now on; what was lived before is replayed under its own bounds."""
     host = host_of(journal, "dc", limits=LedgerLimits(requests_max=2))
     do(host, "dc", receipt("m1", "fig", 50))
     for n in range(4):
         do(host, "dc", hold(f"r{n}", "fig", 1))
-    host.snapshot_all()
-    recovered = host_of(journal, "dc", limits=LedgerLimits(requests_max=3))
-    assert bytes_of(recovered, "dc") == bytes_of(host, "dc")
-    assert len(ledger_of(recovered, "dc").requests.by_id) == 2
+    assert len(ledger_of(host, "dc").requests.by_id) == 2
+    again = host_of(journal, "dc", limits=LedgerLimits(requests_max=3))
+    assert len(ledger_of(again, "dc").requests.by_id) == 2
+    do(again, "dc", hold("r4", "fig", 1))
+    assert len(ledger_of(again, "dc").requests.by_id) == 3
+    once_more = host_of(journal, "dc", limits=LedgerLimits(requests_max=3))
+    assert bytes_of(once_more, "dc") == bytes_of(again, "dc")
+
+
+def test_a_ledger_that_a_wrong_clock_led_ahead_still_expires_holds(journal: Journal) -> None:
+    """After a clock that was a year ahead a hold of a minute still lasts a minute."""
+    clock = Clock()
+    year_ns = 365 * 86_400 * 10**9
+    clock.now_ns += year_ns
+    host = host_of(journal, "dc", clock=clock)
+    do(host, "dc", receipt("m1", "fig", 50))
+    clock.now_ns -= year_ns
+    again = host_of(journal, "dc", clock=clock)
+    do(again, "dc", hold("r1", "fig", 1))
+    clock.now_ns += 59 * 10**9
+    again.tick()
+    assert stock_of(again, "fig").held == 1
+    clock.now_ns += 10**9
+    again.tick()
+    assert stock_of(again, "fig").held == 0
+
+
+def test_a_batch_too_large_for_one_entry_becomes_several(journal: Journal) -> None:
+    """Whatever comes in one batch, no journal entry goes beyond what a journal takes."""
+    host = host_of(journal, "dc")
+    lines = tuple((f"sku-{n:059d}", 1) for n in range(10_000))
+    run(host, *(("dc", receipt(sku, sku, 1)) for sku, _ in lines))
+    many = [("dc", Reserve(f"q{n}", f"k-q{n}", lines, 60 * 10**9)) for n in range(30)]
+    progress, results = run(host, *many)
+    assert [result.status for result in results] == [1, *[4] * 29]
+    assert progress["dc"][0] > 2
+    assert bytes_of(host_of(journal, "dc"), "dc") == bytes_of(host, "dc")
 
 
 def test_the_journal_settings_of_a_unit_name_one_file(tmp_path: Path) -> None:
