@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 POLL_WAIT_S: Final = 1.0
 """How long a poll waits at the actor; also the heartbeat that `age` is measured by."""
 POLL_RETRY_S: Final = 0.2
+LATE_S: Final = 10.0
+"""How long a starting gateway waits for the last actor before it serves without it."""
 NO_CONTEXT: Final = Context()
 
 log = structlog.get_logger("allocator.router")
@@ -66,15 +68,20 @@ class Router:
         self.statuses: dict[str, str] = {}
 
     async def start(self, timeout_s: float) -> None:
-        """Follow the network and every actor; returns once all were heard of.
+        """Follow the network and every actor; returns once all were heard of, or the last is late.
 
         Raises:
-            TimeoutError: not within `timeout_s`.
+            TimeoutError: nothing was heard of the network within `timeout_s`.
         """
         async with asyncio.timeout(timeout_s):
             self._peer(NETWORK)
             await self._until(lambda: self.network.version >= 0)
-            await self._until(self._all_heard)
+        try:
+            async with asyncio.timeout(min(timeout_s, LATE_S)):
+                await self._until(self._all_heard)
+        except TimeoutError:  # its locations answer RECOVERING; the others need not wait for it
+            late = [actor for actor, peer in self._peers.items() if not peer.reached]
+            log.warning("actors are late", actors=late, waited_s=min(timeout_s, LATE_S))
 
     async def stop(self) -> None:
         """Wait for accepted commands, then stop following."""

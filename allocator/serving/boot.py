@@ -57,7 +57,12 @@ def boot(settings: Settings, store: JournalStore, network: NetworkFile | None, c
     _assign(store, homes)
     _place(head, homes)
     handles = {name: cluster.start_actor(settings, name, members) for name, members in placed.items()}
-    cluster.wait_serving(handles, timeout_s, lambda done: told("actors", done, len(handles)))
+    try:
+        cluster.wait_serving(handles, timeout_s, lambda done: told("actors", done, len(handles)))
+    except (
+        BootError
+    ) as error:  # the others need not wait for it: it serves once it is up, and is told RECOVERING till then
+        log.error("serving without some locations", error=str(error))  # noqa: TRY400  # the message says all
     _settle(handles, placed, {row.location: row for row in locations}, network.capacities if network else {})
     return [head, *handles.values()]
 
@@ -98,8 +103,9 @@ def _settle(
             if isinstance(summary, LedgerSummary)
             for command in _settings_of(locations[name], summary, capacities.get(name))
         ]
-        if calls:
-            _ask_each(handles[unit], calls)
+        for (name, _), result in zip(calls, _ask_each(handles[unit], calls) if calls else (), strict=True):
+            if isinstance(result, Rejected):
+                log.error("location differs from the network", location=name, error=result.detail)
 
 
 def _settings_of(location: Location, summary: LedgerSummary, capacity: Capacity | None) -> list[Configure]:

@@ -10,6 +10,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from allocator.config import Settings
+    from allocator.journal.lock import ServiceLock
 
     Told = Callable[[str, int, int], None]
 
 LOOK_S: Final = 0.2
+LOCK_LOOK_S: Final = 3.0
+LOCK_LOST_EXIT: Final = 75
+PORT_WAIT_S: Final = 3.0
 ADAPTERS_STOP_S: Final = 15.0
 ACTORS_STOP_S: Final = 60.0
 EXTRA_DRAIN_S: Final = 5.0
@@ -60,7 +65,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
     store = JournalSettings(settings.journal_url, settings.journal.schema_name).store()
     with contextlib.ExitStack() as stack:
         stack.callback(store.close)
-        stack.enter_context(store.lock())
+        lock = stack.enter_context(store.lock())
         port = stack.enter_context(_reserved_port(settings.server.host, settings.server.port))
         told("ray", 0, 1)
         address = cluster.start_ray(settings, stack.enter_context(_ray_folder(settings.data_dir)))
@@ -83,14 +88,24 @@ def serve(settings: Settings, told: Told | None = None) -> int:
             told("ready", port, 0)
             notice = ServiceNotice(settings.data_dir / "service.json", port, address, handles)
             while not stopping.wait(LOOK_S):
+                _keep_lock(lock, stopping)
                 for child in (*gateways, *adapters):
                     child.check()
                 notice.refresh({child.name: child.pid for child in (*gateways, *adapters)})
             log.info("draining")
         finally:
             _stop(settings, gateways, adapters, handles)
+        if not lock.held():
+            log.critical("the journal's lock was lost, another service may run on it")
+            return LOCK_LOST_EXIT
     log.info("stopped")
     return 0
+
+
+def _keep_lock(lock: ServiceLock, stopping: threading.Event) -> None:
+    """Stop when the lock is lost (PostgreSQL restarted): two services on one journal fence each other for ever."""
+    if time.monotonic() % LOCK_LOOK_S < LOOK_S and not lock.held():
+        stopping.set()
 
 
 def _on_signal(stopping: threading.Event) -> None:
@@ -143,14 +158,31 @@ def _adapters(settings: Settings, port: int) -> list[Child]:
 def _reserved_port(host: str, port: int) -> Iterator[int]:
     """Hold the port without listening, so that all gateways can share it and nobody else takes it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    _check_free(family, host, port)
     with socket.socket(family, socket.SOCK_STREAM) as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            held.bind((host, port))
-        except OSError as error:
-            message = f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port or [server] port"
-            raise BootError(message) from None
+        held.bind((host, port))
         yield int(held.getsockname()[1])
+
+
+def _check_free(family: socket.AddressFamily, host: str, port: int) -> None:
+    """See that nobody has the port: sharing it, two services would each get a part of the calls without noticing.
+
+    The gateways of a service that was killed a moment ago are given time to end.
+    """
+    deadline_s = time.monotonic() + PORT_WAIT_S
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections just closed are no obstacle
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if time.monotonic() > deadline_s:
+                    hint = "choose another with --port or [server] port"
+                    raise BootError(f"cannot listen on {host}:{port}: {error.strerror}; {hint}") from None
+            else:
+                return
+        time.sleep(LOOK_S)
 
 
 @contextlib.contextmanager
