@@ -23,18 +23,17 @@ from allocator.runtime import cluster
 from allocator.runtime.errors import BootError
 from allocator.serving.boot import boot
 from allocator.serving.children import Child, stop_all
+from allocator.serving.lock import KeptLock
 from allocator.serving.notice import ServiceNotice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from allocator.config import Settings
-    from allocator.journal.lock import ServiceLock
 
     Told = Callable[[str, int, int], None]
 
 LOOK_S: Final = 0.2
-LOCK_LOOK_S: Final = 3.0
 LOCK_LOST_EXIT: Final = 75
 PORT_WAIT_S: Final = 3.0
 ADAPTERS_STOP_S: Final = 15.0
@@ -52,7 +51,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
         told: hears (what, done, of how many) while it starts; ("ready", port, 0) once callers are answered.
 
     Returns:
-        Exit code: 0 after a clean stop.
+        Exit code: 0 after a clean stop, `LOCK_LOST_EXIT` when another service took the journal.
 
     Raises:
         AllocatorError: it cannot start; the message says what to do.
@@ -65,7 +64,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
     store = JournalSettings(settings.journal_url, settings.journal.schema_name).store()
     with contextlib.ExitStack() as stack:
         stack.callback(store.close)
-        lock = stack.enter_context(store.lock())
+        lock = stack.enter_context(KeptLock(store))
         port = stack.enter_context(_reserved_port(settings.server.host, settings.server.port))
         told("ray", 0, 1)
         address = cluster.start_ray(settings, stack.enter_context(_ray_folder(settings.data_dir)))
@@ -87,25 +86,15 @@ def serve(settings: Settings, told: Told | None = None) -> int:
             )
             told("ready", port, 0)
             notice = ServiceNotice(settings.data_dir / "service.json", port, address, handles)
-            while not stopping.wait(LOOK_S):
-                _keep_lock(lock, stopping)
+            while (ours := lock.ours()) and not stopping.wait(LOOK_S):
                 for child in (*gateways, *adapters):
                     child.check()
                 notice.refresh({child.name: child.pid for child in (*gateways, *adapters)})
             log.info("draining")
         finally:
             _stop(settings, gateways, adapters, handles)
-        if not lock.held():
-            log.critical("the journal's lock was lost, another service may run on it")
-            return LOCK_LOST_EXIT
     log.info("stopped")
-    return 0
-
-
-def _keep_lock(lock: ServiceLock, stopping: threading.Event) -> None:
-    """Stop when the lock is lost (PostgreSQL restarted): two services on one journal fence each other for ever."""
-    if time.monotonic() % LOCK_LOOK_S < LOOK_S and not lock.held():
-        stopping.set()
+    return 0 if ours else LOCK_LOST_EXIT
 
 
 def _on_signal(stopping: threading.Event) -> None:

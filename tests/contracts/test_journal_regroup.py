@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
@@ -197,6 +198,66 @@ def test_an_old_catalog_deletes_nothing(files: SqliteBackend, file_store: Journa
     file_store.close()
     files.catalog_path.write_bytes(current)
     check(file_store, after)
+
+
+def ruin(files: SqliteBackend, store: JournalStore, unit: str) -> None:
+    """Overwrite the file of a unit."""
+    store.close()
+    path = files.unit_path(unit)
+    for log in path.parent.glob(f"{path.name}-*"):
+        log.unlink()
+    path.write_bytes(b"this is no database" * 1_000)
+
+
+def test_a_damaged_unit_stops_nobody_whose_shards_stay(files: SqliteBackend, file_store: JournalStore) -> None:
+    """Its own writer says what is wrong; the others go on, and shards between them can move."""
+    fill(file_store, {"u": ["a", "b"], "v": ["c"], "w": ["d"]})
+    ruin(files, file_store, "v")
+    assert file_store.assign({"u": ["a"], "v": ["c"], "w": ["b", "d"]}) == [Moved("b", "u", "w")]
+    with file_store.writer("w") as journal:
+        assert [journal.open(shard).tail for shard in ("b", "d")] == [[Entry(3, b"b-3")], [Entry(3, b"d-3")]]
+    with pytest.raises(JournalDamaged, match=r"v\.sqlite"):
+        file_store.writer("v")
+
+
+@pytest.mark.parametrize("units", [{"u": ["a", "c"]}, {"v": ["a", "c"]}])
+def test_a_damaged_unit_gives_and_takes_no_shard(
+    files: SqliteBackend, file_store: JournalStore, units: dict[str, list[str]]
+) -> None:
+    """Nothing is moved then, and everything else is where it was."""
+    fill(file_store, {"u": ["a", "b"], "v": ["c"], "w": ["d"]})
+    ruin(files, file_store, "v")
+    with pytest.raises(JournalDamaged, match=r"v\.sqlite"):
+        file_store.assign(units)
+    with file_store.writer("u") as journal:
+        assert journal.open("a").tail == [Entry(3, b"a-3")]
+
+
+def test_a_damaged_unit_of_which_the_catalog_knows_nothing_stops_the_start(
+    files: SqliteBackend, file_store: JournalStore, catalog_without: Callable[[str], None]
+) -> None:
+    """It may have shards that an old catalog lost, and they must not be started anew elsewhere."""
+    fill(file_store, {"u": ["a", "b"], "v": ["c"], "w": ["d"]})
+    catalog_without("c")
+    ruin(files, file_store, "v")
+    with pytest.raises(JournalDamaged, match=r"v\.sqlite"):
+        file_store.assign({"u": ["a", "b", "c"]})
+
+
+@pytest.mark.parametrize("steps_done", range(5))
+def test_what_a_move_left_over_is_kept_while_its_home_is_damaged(
+    files: SqliteBackend, file_store: JournalStore, steps_done: int
+) -> None:
+    """It may be the only copy that can be read."""
+    fill(file_store, {"u": ["a", "b"], "v": ["c", "d"]})
+    interrupt(files, "a", steps_done)
+    moved = steps_done > 2
+    home, other = ("v", "u") if moved else ("u", "v")
+    ruin(files, file_store, home)
+    file_store.assign({})
+    with closing(sqlite3.connect(files.unit_path(other))) as connection:
+        (kept,) = connection.execute("SELECT count(*) FROM heads WHERE shard = 'a'").fetchone()
+    assert kept == (steps_done in {2, 3})
 
 
 @pytest.fixture

@@ -150,9 +150,9 @@ class _SlowActor(LocationActor):
         self._may_recover = may_recover
         super().__init__(config)
 
-    def _recover(self, host: LedgerHost, item: Hosted) -> None:
+    def _try_recover(self, host: LedgerHost, item: Hosted) -> bool:
         self._may_recover.wait()
-        super()._recover(host, item)
+        return super()._try_recover(host, item)
 
 
 class LocalLink(ActorLink):

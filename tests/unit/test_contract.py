@@ -48,13 +48,7 @@ CODES = {
     "UNAVAILABLE",
 }
 
-Thing = (
-    DescriptorProto
-    | EnumDescriptorProto
-    | FieldDescriptorProto
-    | MethodDescriptorProto
-    | ServiceDescriptorProto
-)
+Thing = DescriptorProto | EnumDescriptorProto | FieldDescriptorProto | MethodDescriptorProto | ServiceDescriptorProto
 
 
 class Element(NamedTuple):
@@ -173,9 +167,7 @@ def test_files_are_in_the_package_and_folder_of_the_version(files: list[FileDesc
 
 def test_everything_has_a_comment(elements: list[Element]) -> None:
     """Every part of the contract says in a sentence what it is."""
-    assert [
-        element.name for element in elements if not re.search(r"\w.*[.:]$", element.comment, re.DOTALL)
-    ] == []
+    assert [element.name for element in elements if not re.search(r"\w.*[.:]$", element.comment, re.DOTALL)] == []
 
 
 def test_no_line_of_the_contract_is_too_long() -> None:
@@ -238,15 +230,11 @@ def test_quantities_and_versions_are_int64(messages: dict[str, DescriptorProto])
         FieldDescriptorProto.TYPE_BYTES,
         FieldDescriptorProto.TYPE_BOOL,
     }
-    numbers = [
-        (name, field) for name, field in _fields(messages) if not field.type_name and field.type not in texts
-    ]
+    numbers = [(name, field) for name, field in _fields(messages) if not field.type_name and field.type not in texts]
     assert {field.name for _, field in numbers} > NARROW | {"quantity", "available", "held", "version"}
     for name, field in numbers:
         narrow = field.name in NARROW
-        assert field.type == (
-            FieldDescriptorProto.TYPE_INT32 if narrow else FieldDescriptorProto.TYPE_INT64
-        ), name
+        assert field.type == (FieldDescriptorProto.TYPE_INT32 if narrow else FieldDescriptorProto.TYPE_INT64), name
 
 
 def test_points_and_lengths_of_time_have_the_standard_types(messages: dict[str, DescriptorProto]) -> None:
@@ -268,9 +256,7 @@ def test_every_write_takes_a_request_id_and_no_read_does(
         assert has == (READS.match(method.name) is None and request not in CARRIERS), method.name
 
 
-def test_lists_page_by_token(
-    messages: dict[str, DescriptorProto], methods: list[MethodDescriptorProto]
-) -> None:
+def test_lists_page_by_token(messages: dict[str, DescriptorProto], methods: list[MethodDescriptorProto]) -> None:
     """Every List has page_size and page_token, its answer one list and next_page_token (AIP-158)."""
     for name in (method.name for method in methods if method.name.startswith("List")):
         asked = {field.name: field.type for field in messages[f"{name}Request"].field}
@@ -297,9 +283,7 @@ def test_every_list_a_caller_sends_states_its_maximum(
     ]
     assert len(lists) > 20
     unbounded = [
-        name
-        for name in lists
-        if not re.search(r"(up to|to|as in \w+,) [\d,]+|, [\d,]+ at most", comments[name])
+        name for name in lists if not re.search(r"(up to|to|as in \w+,) [\d,]+|, [\d,]+ at most", comments[name])
     ]
     assert unbounded == []
 

@@ -114,6 +114,12 @@ class FakeInventory(InventoryServiceServicer):
                 rejection=pb.MovementRejection.MOVEMENT_REJECTION_LOCATION_UNKNOWN,
                 detail=f"there is no {movement.location!r}",
             )
+        if movement.location in self._state.stopped:
+            return pb.MovementResult(
+                status=pb.MovementStatus.MOVEMENT_STATUS_REJECTED,
+                rejection=pb.MovementRejection.MOVEMENT_REJECTION_LOCATION_STOPPED,
+                detail=f"{movement.location} stands still",
+            )
         stocks = self._state.stock[movement.location]
         stock = stocks.setdefault(movement.sku, pb.Stock(sku=movement.sku, location=movement.location))
         key = (movement.source, movement.movement_id)

@@ -37,6 +37,7 @@ class State:
     movements: set[tuple[str, str]] = field(default_factory=set)
     capacities: dict[str, network_pb2.Capacity] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    stopped: set[str] = field(default_factory=set)
     closing: threading.Event = field(default_factory=threading.Event)
 
     def add(self, location: str, **on_hand: int) -> State:

@@ -20,9 +20,7 @@ def test_a_token_leads_back_to_its_position(position: tuple[str, int], given_fil
 
 
 @given(positions, filters, filters)
-def test_a_token_only_fits_its_own_filters(
-    position: tuple[str, int], made: list[object], asked: list[object]
-) -> None:
+def test_a_token_only_fits_its_own_filters(position: tuple[str, int], made: list[object], asked: list[object]) -> None:
     """With others it is PAGE_TOKEN_INVALID."""
     if made == asked:
         return

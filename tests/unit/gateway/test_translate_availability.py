@@ -57,9 +57,7 @@ def test_carts_and_matrices_agree_with_plain_arithmetic(
         model.apply(location, [sources[location].ring_fence(sku, by_channel)])
         fenced[location][sku] = by_channel
     scope = Scopes(network(LOCATIONS), model).find([], "")
-    expected = {
-        sku: [promised(stock[name], fenced[name], sku, channel) for name in sorted(LOCATIONS)] for sku in SKUS
-    }
+    expected = {sku: [promised(stock[name], fenced[name], sku, channel) for name in sorted(LOCATIONS)] for sku in SKUS}
     matrix = a.BatchGetAvailabilityResponse()
     t.fill_matrix(matrix, model, scope, SKUS, channel)
     cells = np.frombuffer(matrix.cells, "<i8").reshape(len(SKUS), len(LOCATIONS))

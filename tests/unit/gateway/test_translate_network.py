@@ -80,9 +80,7 @@ def test_without_a_mask_all_that_is_not_empty_is_changed(
     """With one, what it names and nothing else."""
     request = make(n.UpdateLocationRequest, location=fields, update_mask={"paths": paths})
     faults = Faults()
-    found = tl.fields_to_change(
-        request.location, request.update_mask, tl.LOCATION_FIELDS, tl.IMMUTABLE_FIELDS, faults
-    )
+    found = tl.fields_to_change(request.location, request.update_mask, tl.LOCATION_FIELDS, tl.IMMUTABLE_FIELDS, faults)
     faults.check()
     assert found == expected
 

@@ -225,6 +225,24 @@ def test_a_snapshot_that_cannot_be_read_stops_its_location_only(
     assert memory.positions == {LOCATION: locations.positions()}
 
 
+def test_what_this_build_does_not_understand_stops_its_location_only(
+    store: JournalStore, locations: Locations, memory: ErpMemory
+) -> None:
+    """An entry or a snapshot of a newer build, say, after one went back: the error tells which."""
+    for location in ("york-3", "hull-4"):
+        locations.do(receipt("A", 7, "m1"), location=location)
+    locations.append("york-3", 2, codec.pack([([9_999, 1], "", "")]))
+    epoch = locations.journal.open("location/hull-4").epoch
+    locations.journal.save_snapshot("location/hull-4", epoch, Snapshot(1, codec.pack(["of", "tomorrow"])))
+    with following(store, memory) as erp:
+        erp.catch_up()
+        errors = {location: state.error for location, state in erp.exporter.states.items()}
+    assert errors.pop(LOCATION) == ""
+    assert "'york-3': entry 2 cannot be understood by this build" in errors["york-3"]
+    assert "'hull-4': the snapshot, or an entry after it, cannot be understood" in errors["hull-4"]
+    assert memory.positions == {LOCATION: locations.positions()}
+
+
 def test_an_exporter_that_never_got_through_stops(store: JournalStore, locations: Locations, memory: ErpMemory) -> None:
     """When the ERP fails after its cursor was read, and then the process is told to stop."""
     stop = threading.Event()

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from adapters.errors import BatchInvalidError, CoreUnavailableError
-from adapters.formats import StockMovement
+from adapters.formats import RejectClass, StockMovement
 from adapters.sources.core import ClientCore, MovementStatus, Outcome
 from allocator.client import AsyncClient
 from allocator.core.commands import MovementType
@@ -76,6 +76,15 @@ async def test_each_movement_has_its_outcome(core: ClientCore) -> None:
     (unknown,) = await core.record([movement("m2", location="nowhere")])
     assert (unknown.status, unknown.unknown_location) == (MovementStatus.REJECTED, True)
     assert unknown.reason.startswith("LOCATION_UNKNOWN: ")
+
+
+async def test_a_location_that_stands_still_is_told_apart(core: ClientCore, server: FakeServer) -> None:
+    """Its movements are set aside to come again, and hold up no others."""
+    server.state.add("york-3").stopped.add("locations/york-3")
+    stopped, other = await core.record([movement("m1", location="york-3"), movement("m2")])
+    assert (stopped.status, stopped.reject_class) == (MovementStatus.REJECTED, RejectClass.LOCATION_STOPPED)
+    assert stopped.reason == "LOCATION_STOPPED: locations/york-3 stands still"
+    assert other.status is MovementStatus.APPLIED
 
 
 @pytest.mark.parametrize(

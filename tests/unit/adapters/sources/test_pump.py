@@ -8,7 +8,7 @@ import pytest
 
 from adapters.errors import AdapterError, BatchInvalidError, CoreUnavailableError
 from adapters.formats import StockMovement
-from adapters.sources.core import Core, Outcome
+from adapters.sources.core import Core, MovementStatus, Outcome
 from adapters.sources.pump import Pump
 from tests.unit.adapters.helpers import (
     DeadLetter,
@@ -130,6 +130,27 @@ async def test_a_refused_movement_is_set_aside_with_its_class() -> None:
     assert "quantity 0 is not allowed" in source.feed.dead[1].reason
     assert (counts.applied, counts.duplicates, counts.unreadable) == (2, 1, 1)
     assert (counts.refused, counts.unknown_location) == (1, 1)
+
+
+class StoppedCore(LedgerCore):
+    """Has one location that stands still."""
+
+    async def record(self, movements: Sequence[StockMovement]) -> list[Outcome]:
+        """Record a batch, but for that location."""
+        outcomes = iter(await super().record([row for row in movements if row.location != "york-3"]))
+        stopped = Outcome(MovementStatus.REJECTED, reason="LOCATION_STOPPED: entry 7", location_stopped=True)
+        return [stopped if row.location == "york-3" else next(outcomes) for row in movements]
+
+
+async def test_a_location_that_stands_still_does_not_hold_up_the_feed() -> None:
+    """What is for it is set aside in a class of its own, to be dropped again once it is mended."""
+    raw = [event("a"), event("b", envelope={"partitionkey": "york-3"}), event("c")]
+    source, core = fed_with(*raw), StoppedCore()
+    counts = await pump_all(source, core)
+    assert core.on_hand() == {"SKU-1": 2}
+    assert source.feed.dead == [DeadLetter(raw[1], "location_stopped", "core", "LOCATION_STOPPED: entry 7")]
+    assert (counts.applied, counts.location_stopped, counts.retries) == (2, 1, 0)
+    assert source.feed.committed == 3
 
 
 async def test_a_movement_that_no_batch_can_hold_is_found_and_set_aside() -> None:
