@@ -81,9 +81,13 @@ class LocalActor:
         self._stop_actor()
         may_recover = threading.Event()
         self.actor = _SlowActor(self._config, may_recover)
-        yield
-        may_recover.set()
-        self.wait_serving()
+        while codec.unpack(self.actor.changes(codec.pack(("", -1, {}, 1.0))))[1] < 0:
+            pass  # until its journal is open
+        try:
+            yield
+        finally:
+            may_recover.set()
+            self.wait_serving()
 
     def wait_serving(self) -> None:
         """Return when each of its ledgers serves or is damaged."""

@@ -59,7 +59,7 @@ class Echo:
         self.go = asyncio.Event()
 
     @unary
-    async def Say(self, request: str, call: Call) -> str:
+    async def Say(self, request: str, call: Call) -> str:  # noqa: N802  # an rpc
         """Answer what was said."""
         self.seen.append(call)
         if request == "bad":
@@ -71,7 +71,7 @@ class Echo:
         return request
 
     @stream
-    async def Repeat(self, request: AsyncIterator[str], call: Call) -> AsyncIterator[str]:
+    async def Repeat(self, request: AsyncIterator[str], call: Call) -> AsyncIterator[str]:  # noqa: N802  # an rpc
         """Answer each, until the caller has enough."""
         self.seen.append(call)
         async for word in self.calls.requests(request):

@@ -11,12 +11,13 @@ from google.rpc import error_details_pb2, status_pb2
 from allocator.core.results import Reason, Rejected
 from allocator.gateway import errors
 from allocator.gateway.errors import ApiError, Violation
+from allocator.gateway.limits import VIOLATIONS_MAX
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
 from allocator.v1.common_pb2 import ErrorReason
 from tests.support.api import failure_in
 
 ROOT = Path(__file__).parents[3]
-REASONS = [name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()[1:]]  # noqa: SIM118  # an enum's names
+REASONS = [name.removeprefix("ERROR_REASON_") for name in ErrorReason.keys()[1:]]
 
 
 def test_every_reason_has_the_code_that_the_contract_states() -> None:
@@ -55,7 +56,7 @@ def test_an_error_stays_small_enough_for_a_header() -> None:
     assert len(status.SerializeToString()) < 4_500
     bad_request = error_details_pb2.BadRequest()
     status.details[1].Unpack(bad_request)
-    assert len(bad_request.field_violations) == errors.VIOLATIONS_MAX
+    assert len(bad_request.field_violations) == VIOLATIONS_MAX
 
 
 REJECTED = [

@@ -138,7 +138,7 @@ def test_an_error_answer_of_the_network_becomes_one_of_the_contract(
     rejected: Rejected, about: dict[str, str], reason: str
 ) -> None:
     """What exists, is unknown or full is told by name."""
-    error = t.from_network_rejected(rejected, **about)  # type: ignore[arg-type]  # names only
+    error = t.from_network_rejected(rejected, **about)
     assert isinstance(error, ApiError)
     assert error.reason == reason
 

@@ -38,7 +38,7 @@ BILLION = 1_000_000_000
         (commands.Measure, n.CapacityMeasure, "CAPACITY_MEASURE"),
     ],
 )
-def test_core_and_contract_number_alike(core: type[IntEnum], contract: EnumTypeWrapper[Any], prefix: str) -> None:
+def test_core_and_contract_number_alike(core: type[IntEnum], contract: EnumTypeWrapper, prefix: str) -> None:
     """Values cross as they are, so their names and numbers must be the same on both sides."""
     told = {f"{prefix}_{value.name}": value.value for value in core} | {f"{prefix}_UNSPECIFIED": 0}
     assert told == dict(contract.items())
@@ -71,7 +71,7 @@ def test_exactly_sound_reserves_become_commands(fields: dict[str, Any]) -> None:
         location, command = t.to_reserve(request, request_id)
     except ApiError as error:
         assert not sound(request)
-        assert error.reason in {"INVALID", "LINES_SPAN_LOCATIONS"}
+        assert error.reason in {"INVALID", "LINES_SPAN_LOCATIONS"}  # noqa: PT017  # sound ones must not raise
         return
     assert sound(request)
     assert f"locations/{location}" == request.lines[0].location
@@ -147,7 +147,7 @@ def test_a_refusal_tells_which_lines_were_not_the_reason() -> None:
 
 
 def test_a_reservation_is_told_as_it_stands() -> None:
-    """held = open + fulfilled + released on every line; no expiry once committed."""
+    """Held = open + fulfilled + released on every line; no expiry once committed."""
     lines = (ReservationLine("apple", 5, 2, 1), ReservationLine("pear", 2, 0, 0))
     view = ReservationView("key-1", 3, State.COMMITTED, "web", "order-1", S, 2 * S, 0, lines)
     message = r.Reservation()
