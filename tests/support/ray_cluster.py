@@ -135,7 +135,7 @@ async def gateway(timeout_s: float = PATIENCE_S) -> AsyncIterator[Router]:
 async def eventually(holds: Callable[[], bool]) -> None:
     """Wait until something holds that others bring about."""
     async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110  # what we wait for has no event of its own
+        while not holds():  # what we wait for has no event of its own
             await asyncio.sleep(0.01)
 
 

@@ -164,7 +164,7 @@ class MemorySource(MovementSource):
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return once the condition holds."""
     async with asyncio.timeout(60):
-        while not await condition():  # noqa: ASYNC110  # what is waited for has no event of its own
+        while not await condition():  # what is waited for has no event of its own
             await asyncio.sleep(0)
 
 

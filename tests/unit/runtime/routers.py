@@ -79,5 +79,5 @@ def promised(router: Router, location: str, sku: str, channel: str = "") -> int:
 async def eventually(holds: Callable[[], Any]) -> None:
     """Wait until something holds that others bring about."""
     async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110  # what we wait for has no event of its own
+        while not holds():  # what we wait for has no event of its own
             await asyncio.sleep(0.002)
