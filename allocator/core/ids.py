@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 from allocator.core.limits import REQUEST_ID_LENGTH_MAX
@@ -27,6 +28,7 @@ def is_request_id(text: str) -> bool:
     return _REQUEST_ID.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=16_384)  # more than a network may have locations
 def home_key(location: str) -> str:
     """Twelve characters (60 bits of BLAKE2b) that stand for a location at the front of its reservations' ids."""
     number = int.from_bytes(hashlib.blake2b(location.encode(), digest_size=8).digest(), "big")

@@ -131,7 +131,10 @@ def count_refusal(ledger: StockLedger, sku: str, as_of_ns: int) -> str:
 def is_late(ledger: StockLedger, movement: Movement, now_ns: int) -> bool:
     """Whether the SKU's newest count has this movement in it already."""
     counted = movement.type not in (MovementType.COUNT, MovementType.DISPOSITION_CHANGE)
-    return counted and occurred(movement, now_ns) <= ledger.stock.watermark_ns(movement.sku)
+    watermark_ns = ledger.stock.watermark_ns(movement.sku)
+    if not movement.occurred_ns:  # it happens now, after whatever was told before it
+        return counted and now_ns < watermark_ns
+    return counted and occurred(movement, now_ns) <= watermark_ns
 
 
 def occurred(movement: Movement, now_ns: int) -> int:

@@ -107,8 +107,9 @@ class GatewayServer:
 
     async def start(self) -> int:
         """Listen and answer; returns the port."""
-        address = f"{self._settings.host}:{self._settings.port}"
-        port = self._server.add_insecure_port(address)
+        host = self._settings.host
+        address = f"[{host}]" if ":" in host else host  # IPv6
+        port = self._server.add_insecure_port(f"{address}:{self._settings.port}")
         await self.health.look()
         await self._server.start()
         loop = asyncio.get_running_loop()

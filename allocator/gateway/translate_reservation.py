@@ -112,7 +112,7 @@ def to_reserve(request: ReserveRequest, request_id: str) -> tuple[str, Reserve]:
 
 def fill_reserve(
     response: ReserveResponse, location: str, command: Reserve, result: ReserveResult, version: int
-) -> ReserveResponse:
+) -> None:
     """Write the answer to a reserve into `response`."""
     name = location_name(location)
     held = result.status <= _HELD_MAX
@@ -131,7 +131,6 @@ def fill_reserve(
         _fill_held(response.reservation, name, command, result, version)
     else:
         response.capacity_left = result.capacity_left
-    return response
 
 
 def unstocked(command: Reserve, available: Sequence[int], *, open_: bool) -> ReserveResult:

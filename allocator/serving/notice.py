@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -9,13 +10,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from allocator.runtime.errors import BootError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 REFRESH_S: Final = 1.0
 
 log = structlog.get_logger("allocator.serve")
+
+
+@contextlib.contextmanager
+def notice_file(data_dir: Path) -> Iterator[Path]:
+    """The file's place: made, without what an earlier run left there, and empty again after a clean end.
+
+    Raises:
+        BootError: the data directory cannot be used.
+    """
+    path = data_dir / "service.json"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BootError(f"the data directory {data_dir} cannot be used: {error.strerror}") from None
+    yield path
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 class ServiceNotice:

@@ -24,7 +24,7 @@ from allocator.runtime.errors import BootError
 from allocator.serving.boot import boot
 from allocator.serving.children import Child, stop_all
 from allocator.serving.lock import KeptLock
-from allocator.serving.notice import ServiceNotice
+from allocator.serving.notice import ServiceNotice, notice_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +65,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
     with contextlib.ExitStack() as stack:
         stack.callback(store.close)
         lock = stack.enter_context(KeptLock(store))
+        notice_path = stack.enter_context(notice_file(settings.data_dir))
         port = stack.enter_context(_reserved_port(settings.server.host, settings.server.port))
         told("ray", 0, 1)
         address = cluster.start_ray(settings, stack.enter_context(_ray_folder(settings.data_dir)))
@@ -85,7 +86,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
                 actors=len(handles) - 1,
             )
             told("ready", port, 0)
-            notice = ServiceNotice(settings.data_dir / "service.json", port, address, handles)
+            notice = ServiceNotice(notice_path, port, address, handles)
             while (ours := lock.ours()) and not stopping.wait(LOOK_S):
                 for child in (*gateways, *adapters):
                     child.check()

@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
-import shutil
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +17,7 @@ from allocator.runtime.batcher import Answer
 from allocator.runtime.errors import BootError, OutcomeUnknownError
 from allocator.runtime.router import Router
 from tests.support.ray_cluster import Deployment, deployed, gateway, network_of, settings_for
+from tests.support.small_disk import full, small_disk
 from tests.support.tcp_proxy import TcpProxy
 from tests.unit.runtime.hosts import hold, receipt
 
@@ -29,38 +27,15 @@ DISK_MB = 4
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system that is soon full, mounted in `folder`; just `folder` where this user may not mount."""
-    disk = folder / "disk"
-    disk.mkdir()
-    mount, umount = shutil.which("mount") or "mount", shutil.which("umount") or "umount"
-    options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk)]
-    mounted = os.geteuid() == 0 and subprocess.run([mount, *options], check=False).returncode == 0
-    try:
-        yield disk if mounted else folder
-    finally:
-        if mounted:
-            subprocess.run([umount, "-l", str(disk)], check=True)
-
-
-@contextmanager
-def full(disk: Path, deployment: Deployment, actor: str) -> Iterator[None]:
-    """Leave no room on the disk; where it is nobody's own, none for the actor's files."""
-    if not disk.is_mount():
-        size = max(path.stat().st_size for path in disk.rglob("*.sqlite*"))
+def no_room(disk: Path | None, deployment: Deployment, actor: str, folder: Path) -> Iterator[None]:
+    """Leave no room on the disk; where we could not mount one, let the actor's files grow no more."""
+    if disk is not None:
+        with full(disk):
+            yield
+    else:
+        size = max(path.stat().st_size for path in folder.rglob("*.sqlite*"))
         psutil.Process(deployment.pid(actor)).rlimit(resource.RLIMIT_FSIZE, (size, size))
         yield
-        return
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (65_536, 4_096, 512, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError:
-                continue
-    yield
-    ballast.unlink()
 
 
 class Buyer:
@@ -123,17 +98,20 @@ def away(outcome: OutcomeUnknownError | Answer) -> bool:
 
 async def test_a_full_disk_stops_writes_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """Callers are told that nobody knows; when there is room again the service returns by itself."""
-    with small_disk(tmp_path) as disk, deployed(settings_for(disk), network_of("dc")) as deployment:
+    with (
+        small_disk(tmp_path, DISK_MB) as disk,
+        deployed(settings_for(disk or tmp_path), network_of("dc")) as deployment,
+    ):
         async with gateway() as router:
             buyer = Buyer(router, "dc")
             await router.submit("dc", receipt("opening", "fig", 100_000))
             for n in range(50):
                 await buyer.hold(f"before-{n}")
             actor = deployment.actor_of("dc")
-            with full(disk, deployment, actor):
-                pid = deployment.pid(actor)
+            pid = deployment.pid(actor)
+            with no_room(disk, deployment, actor, tmp_path):
                 assert isinstance(await buyer.buy_until_refused(), OutcomeUnknownError)
-                if disk.is_mount():
+                if disk is not None:
                     assert away(await buyer.buy_until_refused())
                     assert "recovering" in str(deployment.status(actor))
             deployment.wait_settled(actor)

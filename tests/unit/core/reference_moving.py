@@ -51,7 +51,8 @@ def _move(books: Books, told: Movement, occurred_ns: int, now: int) -> MovementS
         _count(books, told.sku, _after_count(books, told.sku, told.quantity, occurred_ns), occurred_ns, now)
         return MovementStatus.APPLIED
     books.move_disposition(told.sku, "", told.disposition, signed)
-    if occurred_ns <= books.watermarks.get(told.sku, 0):
+    watermark_ns = books.watermarks.get(told.sku, 0)
+    if occurred_ns < watermark_ns or (occurred_ns == watermark_ns and told.occurred_ns):
         return MovementStatus.LATE_APPLIED
     books.change_on_hand(told.sku, signed, occurred_ns, now)
     return MovementStatus.APPLIED

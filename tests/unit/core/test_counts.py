@@ -201,3 +201,11 @@ def test_a_count_movement_behind_the_forgotten_is_rejected_with_the_reason() -> 
     do(ledger, sale("apple", 1, occurred_ns=NOW))
     do(ledger, sale("apple", 1, occurred_ns=NOW))
     assert do(ledger, counted("apple", 1, NOW - 1)).reason == "COUNT_TOO_OLD"
+
+
+def test_a_sale_told_after_a_count_in_the_same_moment_lowers_on_hand() -> None:
+    """What has no time of its own happens when it is told, so after the count that was told before it."""
+    ledger = ledger_with({"apple": 10})
+    do(ledger, counted("apple", 8))
+    assert do(ledger, sale("apple", 3)).status == MovementStatus.APPLIED
+    assert stock(ledger, "apple").on_hand == 5
