@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import grpc
+import psutil
 import yaml
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1.health_pb2_grpc import HealthStub
@@ -87,6 +88,12 @@ class Service:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def cpu_s(self) -> float:
+        """CPU time that it and the processes it has now have used so far, seconds."""
+        assert self._process is not None
+        own = psutil.Process(self._process.pid)
+        return sum(_cpu_s(process) for process in (own, *own.children(recursive=True)))
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -141,6 +148,14 @@ def _serves(channel: grpc.Channel, service: str) -> bool:
     except grpc.RpcError:
         return False
     return bool(answer.status == pb.HealthCheckResponse.SERVING)
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # one of those that only come and go
+        return 0.0
+    return float(times.user + times.system)
 
 
 def _free_port() -> int:

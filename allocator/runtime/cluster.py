@@ -41,7 +41,11 @@ log = structlog.get_logger("allocator.cluster")
 
 
 def start_ray(settings: Settings, temp_dir: Path | None = None) -> str:
-    """Start a local Ray of our own, or join the one in the settings; returns its address."""
+    """Start a local Ray of our own, or join the one in the settings; returns its address.
+
+    Raises:
+        BootError: it does not start, or cannot be reached.
+    """
     prepare_environment(settings.runtime.ray_address)
     import ray  # noqa: PLC0415  # takes a second, and reads the environment when imported
 
@@ -56,7 +60,12 @@ def start_ray(settings: Settings, temp_dir: Path | None = None) -> str:
             "object_store_memory": settings.runtime.object_store_mb * 2**20,
             "_temp_dir": str(temp_dir) if temp_dir else None,
         }
-    context = ray.init(**options)
+    try:
+        context = ray.init(**options)
+    except Exception as error:  # Ray raises bare ones
+        ray.shutdown()
+        where = settings.runtime.ray_address or "of our own"
+        raise BootError(f"Ray {where} cannot be started or joined: {_first_line(error)}") from error
     return str(context.address_info["gcs_address"])
 
 

@@ -96,16 +96,28 @@ def _settle(
 ) -> None:
     """Bring what the network says of each location to its ledger: open or closed, and the file's capacity."""
     for unit, members in placed.items():
-        summaries = _ask_each(handles[unit], [(name, Summarise()) for name in members])
-        calls = [
-            (name, command)
-            for name, summary in zip(members, summaries, strict=True)
-            if isinstance(summary, LedgerSummary)
-            for command in _settings_of(locations[name], summary, capacities.get(name))
-        ]
-        for (name, _), result in zip(calls, _ask_each(handles[unit], calls) if calls else (), strict=True):
-            if isinstance(result, Rejected):
-                log.error("location differs from the network", location=name, error=result.detail)
+        try:
+            _settle_unit(handles[unit], members, locations, capacities)
+        except BootError as error:  # as for one that is late
+            log.error("locations may differ from the network", actor=unit, error=str(error))  # noqa: TRY400  # as above
+
+
+def _settle_unit(
+    handle: Any,  # noqa: ANN401  # a Ray handle
+    members: Sequence[str],
+    locations: Mapping[str, Location],
+    capacities: Mapping[str, Capacity],
+) -> None:
+    summaries = _ask_each(handle, [(name, Summarise()) for name in members])
+    calls = [
+        (name, command)
+        for name, summary in zip(members, summaries, strict=True)
+        if isinstance(summary, LedgerSummary)
+        for command in _settings_of(locations[name], summary, capacities.get(name))
+    ]
+    for (name, _), result in zip(calls, _ask_each(handle, calls) if calls else (), strict=True):
+        if isinstance(result, Rejected):
+            log.error("location differs from the network", location=name, error=result.detail)
 
 
 def _settings_of(location: Location, summary: LedgerSummary, capacity: Capacity | None) -> list[Configure]:

@@ -30,6 +30,13 @@ class Shop:
         with Client(service.address, timeout_s=PATIENCE_S) as client:
             client.record([Movement("test", "opening", "north", "fig", MovementType.RECEIPT, 1_000_000)])
 
+    def buy(self, count: int) -> None:
+        """Buy so often; each hold is acknowledged."""
+        with Client(self._service.address, timeout_s=PATIENCE_S) as client:
+            for _ in range(count):
+                assert client.reserve({"fig": 1}, at="north", request_id=f"buy-{self.sold}").ok
+                self.sold += 1
+
     def buy_until_nobody_can_tell(self) -> str:
         """Buy until a hold is not acknowledged; its request id."""
         with Client(self._service.address, timeout_s=3, retries_max=0) as client:
@@ -77,6 +84,7 @@ def test_the_service_returns_when_its_database_does(
         url = address.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
         with RunningService(tmp_path, ["north"], ["--journal", url]) as service:
             shop = Shop(service)
+            shop.buy(50)
             proxy.cut()
             unknown = shop.buy_until_nobody_can_tell()
             wait_for_log(service, "lock is lost while it is out of reach")
@@ -95,6 +103,7 @@ def test_the_service_returns_when_its_disk_has_room_again(tmp_path: Path) -> Non
             pytest.skip("mounting a small disk is for root")
         with RunningService(disk, ["north"]) as service:
             shop = Shop(service)
+            shop.buy(50)
             with full(disk):
                 unknown = shop.buy_until_nobody_can_tell()
                 assert shop.is_refused(unknown)

@@ -54,6 +54,7 @@ def test_checks_are_measured(service: Service, tmp_path: Path) -> None:
 def test_a_start_is_timed_and_its_stock_checked(service: Service, tmp_path: Path) -> None:
     """What the boot scenario does besides starting the service; stock is received once however often it is told."""
     assert service.started_s > 0
+    assert service.cpu_s() > 0
     for _ in range(2):
         boot.stock(Bench(1, tmp_path, told), service.address, LOCATIONS, 5)
         boot.check(service.address, LOCATIONS, 5)

@@ -51,8 +51,9 @@ def test_journals_of_locations_that_left_the_network_stay_reachable(store: Journ
         assert journal.open(LOCATION_PREFIX + "gone").epoch > 1
 
 
-def test_a_port_in_use_is_an_error_that_says_what_to_do() -> None:
+def test_a_port_in_use_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that is free is held, so that nobody else takes it before the gateways do."""
+    monkeypatch.setattr(supervisor, "PORT_WAIT_S", 0.1)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

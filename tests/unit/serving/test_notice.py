@@ -24,7 +24,7 @@ def test_a_data_directory_that_cannot_be_used_is_an_error(tmp_path: Path) -> Non
     """One line says which and why."""
     (tmp_path / "file").touch()
     with (
-        pytest.raises(BootError, match="the data directory .*file/data cannot be used: Not a directory"),
+        pytest.raises(BootError, match=r"the data directory .*file/data cannot be used: Not a directory"),
         notice_file(tmp_path / "file" / "data"),
     ):
         pass
