@@ -9,6 +9,10 @@ LOCATIONS_MAX: Final = 10_000
 """Locations of one network."""
 GROUPS_MAX: Final = 1_000
 """Location groups of one network."""
+LANES_MAX: Final = 2_000
+"""Lanes of one network."""
+PROFILES_MAX: Final = 100
+"""Sourcing profiles of one network."""
 
 
 class Kind(IntEnum):
@@ -21,6 +25,14 @@ class Kind(IntEnum):
     DROP_SHIP_VENDOR = 5
 
 
+class Mode(IntEnum):
+    """How an order reaches the customer."""
+
+    SHIP = 1
+    PICKUP = 2
+    SHIP_FROM_STORE = 3
+
+
 class Location(NamedTuple):
     """A node that holds stock.
 
@@ -30,6 +42,12 @@ class Location(NamedTuple):
         exceptions: dated ones, (ISO date, closed, opening minute, closing minute, name).
         priority: 0 to 1,000,000; lower is preferred.
         actor_group: locations of one group share an actor; "" leaves it to the packing.
+        channels: channels it serves; () all of them.
+        modes: `Mode`s it serves; () by kind: STORE ships from store and hands over, DARK_STORE ships and hands over,
+            all others ship.
+        cut_offs: (service level, or "" for all others; minute of the local day): later orders count as the next day's.
+            None: the end of the day.
+        handling_days: open days between order and dispatch, 0 to 30.
     """
 
     location: str
@@ -45,6 +63,10 @@ class Location(NamedTuple):
     priority: int = 0
     labels: tuple[tuple[str, str], ...] = ()
     actor_group: str = ""
+    channels: tuple[str, ...] = ()
+    modes: tuple[int, ...] = ()
+    cut_offs: tuple[tuple[str, int], ...] = ()
+    handling_days: int = 0
 
 
 class Group(NamedTuple):
@@ -53,6 +75,69 @@ class Group(NamedTuple):
     group: str
     display_name: str = ""
     locations: tuple[str, ...] = ()
+
+
+class TransitBand(NamedTuple):
+    """Destinations up to `distance_max_km` away are `days` calendar days away; 0 km: any distance, the last band."""
+
+    distance_max_km: int
+    days: int
+
+
+class Lane(NamedTuple):
+    """How parcels go from origins to destinations at one service level, and what it costs.
+
+    Attributes:
+        origin_location: where parcels start; at most one of this and `origin_group`, both empty: from everywhere.
+        countries: destination countries (ISO 3166-1 alpha-2); () any.
+        distance_max_km: the farthest destination, great circle; 0: no limit.
+        transit: `TransitBand`s, ascending by distance; () delivers on the day of dispatch.
+        parcel_micros: cost of a parcel, in millionths of the network's currency, as are all costs.
+        unit_micros: cost of each unit in it.
+        kg_micros: cost of each kilogram.
+        km_micros: cost of each kilometre.
+        kg_km_micros: cost of each kilogram and kilometre.
+    """
+
+    lane: str
+    service_level: str
+    display_name: str = ""
+    origin_location: str = ""
+    origin_group: str = ""
+    countries: tuple[str, ...] = ()
+    distance_max_km: int = 0
+    transit: tuple[tuple[int, int], ...] = ()
+    parcel_micros: int = 0
+    unit_micros: int = 0
+    kg_micros: int = 0
+    km_micros: int = 0
+    kg_km_micros: int = 0
+
+
+class Profile(NamedTuple):
+    """Named weights of sourcing; each 0 or more, not all of them 0.
+
+    Attributes:
+        cost: weight of what transport costs.
+        lateness: weight of days after the promise.
+        parcels: weight of each parcel.
+        stock_cover: weight of draining a location.
+        capacity: weight of filling a location's picking capacity.
+        priority: weight of a location's priority.
+        splits_max: parcels (locations) of one plan, 1 to 10.
+        age_max_s: locations whose data are older are left out; 0: any age.
+    """
+
+    profile: str
+    display_name: str = ""
+    cost: float = 1.0
+    lateness: float = 0.0
+    parcels: float = 0.0
+    stock_cover: float = 0.0
+    capacity: float = 0.0
+    priority: float = 0.0
+    splits_max: int = 3
+    age_max_s: float = 0.0
 
 
 class CreateLocation(NamedTuple):
@@ -99,12 +184,58 @@ class DeleteGroup(NamedTuple):
     group: str
 
 
+class CreateLane(NamedTuple):
+    """Add a lane."""
+
+    request_id: str
+    lane: Lane
+
+
+class UpdateLane(NamedTuple):
+    """Replace the named fields of a lane."""
+
+    request_id: str
+    lane: Lane
+    fields: tuple[str, ...]
+
+
+class DeleteLane(NamedTuple):
+    """Take a lane away."""
+
+    request_id: str
+    lane: str
+
+
+class CreateProfile(NamedTuple):
+    """Add a sourcing profile."""
+
+    request_id: str
+    profile: Profile
+
+
+class UpdateProfile(NamedTuple):
+    """Replace the named fields of a sourcing profile."""
+
+    request_id: str
+    profile: Profile
+    fields: tuple[str, ...]
+
+
+class DeleteProfile(NamedTuple):
+    """Take a sourcing profile away."""
+
+    request_id: str
+    profile: str
+
+
 class LoadNetwork(NamedTuple):
-    """Add or replace all of these locations and groups, as a network file does at start."""
+    """Add or replace all of these locations, groups, lanes and profiles, as a network file does at start."""
 
     request_id: str
     locations: tuple[Location, ...]
     groups: tuple[Group, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    profiles: tuple[Profile, ...] = ()
 
 
 class Place(NamedTuple):
@@ -116,7 +247,20 @@ class Place(NamedTuple):
 
 
 NetworkCommand = (
-    CreateLocation | UpdateLocation | DeleteLocation | CreateGroup | UpdateGroup | DeleteGroup | LoadNetwork | Place
+    CreateLocation
+    | UpdateLocation
+    | DeleteLocation
+    | CreateGroup
+    | UpdateGroup
+    | DeleteGroup
+    | CreateLane
+    | UpdateLane
+    | DeleteLane
+    | CreateProfile
+    | UpdateProfile
+    | DeleteProfile
+    | LoadNetwork
+    | Place
 )
 
 
