@@ -65,16 +65,30 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no such location group; metadata `location_group`."""
     ERROR_REASON_RESERVATION_UNKNOWN: _ErrorReason.ValueType  # 13
     """NOT_FOUND: no such reservation, or it ended too long ago to be remembered; metadata `reservation`."""
+    ERROR_REASON_LANE_UNKNOWN: _ErrorReason.ValueType  # 14
+    """NOT_FOUND: no such lane; metadata `lane`."""
+    ERROR_REASON_SOURCING_PROFILE_UNKNOWN: _ErrorReason.ValueType  # 15
+    """NOT_FOUND: no such sourcing profile; metadata `sourcing_profile`."""
+    ERROR_REASON_SERVICE_LEVEL_UNKNOWN: _ErrorReason.ValueType  # 16
+    """NOT_FOUND: no lane has this service level; metadata `service_level`."""
+    ERROR_REASON_SUPPLY_UNKNOWN: _ErrorReason.ValueType  # 17
+    """NOT_FOUND: no such incoming supply; metadata `supply`."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 20
     """ALREADY_EXISTS: the request id was used with other content; metadata `field` names the first that differs."""
     ERROR_REASON_LOCATION_EXISTS: _ErrorReason.ValueType  # 21
     """ALREADY_EXISTS: a location has this id; metadata `location`."""
     ERROR_REASON_LOCATION_GROUP_EXISTS: _ErrorReason.ValueType  # 22
     """ALREADY_EXISTS: a location group has this id; metadata `location_group`."""
+    ERROR_REASON_LANE_EXISTS: _ErrorReason.ValueType  # 23
+    """ALREADY_EXISTS: a lane has this id; metadata `lane`."""
+    ERROR_REASON_SOURCING_PROFILE_EXISTS: _ErrorReason.ValueType  # 24
+    """ALREADY_EXISTS: a sourcing profile has this id; metadata `sourcing_profile`."""
     ERROR_REASON_LOCATION_IN_USE: _ErrorReason.ValueType  # 30
-    """FAILED_PRECONDITION: the location still has stock or open reservations, so it cannot be deleted; metadata
-    `location`.
+    """FAILED_PRECONDITION: the location cannot be deleted, because it still has stock or open reservations or a lane
+    begins there; metadata `location`, and `lane` when it is a lane.
     """
+    ERROR_REASON_LOCATION_GROUP_IN_USE: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION: the group cannot be deleted, because a lane begins there; metadata `location_group`, `lane`."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 40
     """RESOURCE_EXHAUSTED: a queue on the way is full; nothing happened. RetryInfo says when to come back."""
     ERROR_REASON_TABLE_FULL: _ErrorReason.ValueType  # 41
@@ -121,16 +135,30 @@ ERROR_REASON_LOCATION_GROUP_UNKNOWN: ErrorReason.ValueType  # 12
 """NOT_FOUND: no such location group; metadata `location_group`."""
 ERROR_REASON_RESERVATION_UNKNOWN: ErrorReason.ValueType  # 13
 """NOT_FOUND: no such reservation, or it ended too long ago to be remembered; metadata `reservation`."""
+ERROR_REASON_LANE_UNKNOWN: ErrorReason.ValueType  # 14
+"""NOT_FOUND: no such lane; metadata `lane`."""
+ERROR_REASON_SOURCING_PROFILE_UNKNOWN: ErrorReason.ValueType  # 15
+"""NOT_FOUND: no such sourcing profile; metadata `sourcing_profile`."""
+ERROR_REASON_SERVICE_LEVEL_UNKNOWN: ErrorReason.ValueType  # 16
+"""NOT_FOUND: no lane has this service level; metadata `service_level`."""
+ERROR_REASON_SUPPLY_UNKNOWN: ErrorReason.ValueType  # 17
+"""NOT_FOUND: no such incoming supply; metadata `supply`."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 20
 """ALREADY_EXISTS: the request id was used with other content; metadata `field` names the first that differs."""
 ERROR_REASON_LOCATION_EXISTS: ErrorReason.ValueType  # 21
 """ALREADY_EXISTS: a location has this id; metadata `location`."""
 ERROR_REASON_LOCATION_GROUP_EXISTS: ErrorReason.ValueType  # 22
 """ALREADY_EXISTS: a location group has this id; metadata `location_group`."""
+ERROR_REASON_LANE_EXISTS: ErrorReason.ValueType  # 23
+"""ALREADY_EXISTS: a lane has this id; metadata `lane`."""
+ERROR_REASON_SOURCING_PROFILE_EXISTS: ErrorReason.ValueType  # 24
+"""ALREADY_EXISTS: a sourcing profile has this id; metadata `sourcing_profile`."""
 ERROR_REASON_LOCATION_IN_USE: ErrorReason.ValueType  # 30
-"""FAILED_PRECONDITION: the location still has stock or open reservations, so it cannot be deleted; metadata
-`location`.
+"""FAILED_PRECONDITION: the location cannot be deleted, because it still has stock or open reservations or a lane
+begins there; metadata `location`, and `lane` when it is a lane.
 """
+ERROR_REASON_LOCATION_GROUP_IN_USE: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION: the group cannot be deleted, because a lane begins there; metadata `location_group`, `lane`."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 40
 """RESOURCE_EXHAUSTED: a queue on the way is full; nothing happened. RetryInfo says when to come back."""
 ERROR_REASON_TABLE_FULL: ErrorReason.ValueType  # 41
@@ -154,6 +182,34 @@ metadata `location`. Do not retry.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 61
 """INTERNAL: a defect of the server. The message has an id to search the logs for."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
+
+class _FulfilmentMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FulfilmentModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FulfilmentMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FULFILMENT_MODE_UNSPECIFIED: _FulfilmentMode.ValueType  # 0
+    """What it is taken as is told where it is used."""
+    FULFILMENT_MODE_SHIP: _FulfilmentMode.ValueType  # 1
+    """Shipped from a place that is not a shop."""
+    FULFILMENT_MODE_PICKUP: _FulfilmentMode.ValueType  # 2
+    """Picked up by the customer at the location."""
+    FULFILMENT_MODE_SHIP_FROM_STORE: _FulfilmentMode.ValueType  # 3
+    """Shipped from a shop."""
+
+class FulfilmentMode(_FulfilmentMode, metaclass=_FulfilmentModeEnumTypeWrapper):
+    """How an order reaches the customer."""
+
+FULFILMENT_MODE_UNSPECIFIED: FulfilmentMode.ValueType  # 0
+"""What it is taken as is told where it is used."""
+FULFILMENT_MODE_SHIP: FulfilmentMode.ValueType  # 1
+"""Shipped from a place that is not a shop."""
+FULFILMENT_MODE_PICKUP: FulfilmentMode.ValueType  # 2
+"""Picked up by the customer at the location."""
+FULFILMENT_MODE_SHIP_FROM_STORE: FulfilmentMode.ValueType  # 3
+"""Shipped from a shop."""
+Global___FulfilmentMode: _TypeAlias = FulfilmentMode  # noqa: Y015
 
 @_typing.final
 class LocationVersion(_message.Message):
