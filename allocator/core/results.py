@@ -74,6 +74,8 @@ class Reason(IntEnum):
     GROUP_UNKNOWN = 10
     IN_USE = 11
     INTERNAL = 12
+    LANE_UNKNOWN = 13
+    PROFILE_UNKNOWN = 14
 
 
 class Rejected(NamedTuple):
