@@ -66,6 +66,12 @@ KIND: dict[type, int] = {
     n.DeleteGroup: 105,
     n.LoadNetwork: 106,
     n.Place: 107,
+    n.CreateLane: 108,
+    n.UpdateLane: 109,
+    n.DeleteLane: 110,
+    n.CreateProfile: 111,
+    n.UpdateProfile: 112,
+    n.DeleteProfile: 113,
     n.NetworkChanged: 120,
     n.NetworkDone: 121,
 }
@@ -122,6 +128,8 @@ _COMMANDS: dict[type, Decoder] = {
         c.Summarise,
         n.DeleteLocation,
         n.DeleteGroup,
+        n.DeleteLane,
+        n.DeleteProfile,
         n.Place,
     )
 } | {
@@ -131,7 +139,17 @@ _COMMANDS: dict[type, Decoder] = {
     n.UpdateLocation: _nested(n.UpdateLocation, location=_plain(n.Location)),
     n.CreateGroup: _nested(n.CreateGroup, group=_plain(n.Group)),
     n.UpdateGroup: _nested(n.UpdateGroup, group=_plain(n.Group)),
-    n.LoadNetwork: _nested(n.LoadNetwork, locations=_each(_plain(n.Location)), groups=_each(_plain(n.Group))),
+    n.CreateLane: _nested(n.CreateLane, lane=_plain(n.Lane)),
+    n.UpdateLane: _nested(n.UpdateLane, lane=_plain(n.Lane)),
+    n.CreateProfile: _nested(n.CreateProfile, profile=_plain(n.Profile)),
+    n.UpdateProfile: _nested(n.UpdateProfile, profile=_plain(n.Profile)),
+    n.LoadNetwork: _nested(
+        n.LoadNetwork,
+        locations=_each(_plain(n.Location)),
+        groups=_each(_plain(n.Group)),
+        lanes=_each(_plain(n.Lane)),
+        profiles=_each(_plain(n.Profile)),
+    ),
 }
 
 _SHORTAGE = _plain(r.Shortage)

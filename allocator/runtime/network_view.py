@@ -1,4 +1,4 @@
-"""The network as a gateway knows it: locations, groups, and which actor to ask."""
+"""The network as a gateway knows it: what it is made of, and which actor to ask."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from allocator.core.network.types import Group, Location
+    from allocator.core.network.types import Group, Lane, Location, Profile
 
 
 class NetworkView:
@@ -32,6 +32,16 @@ class NetworkView:
     def groups(self) -> dict[str, Group]:
         """Groups by id."""
         return self._state.groups
+
+    @property
+    def lanes(self) -> dict[str, Lane]:
+        """Lanes by id."""
+        return self._state.lanes
+
+    @property
+    def profiles(self) -> dict[str, Profile]:
+        """Sourcing profiles by id."""
+        return self._state.profiles
 
     @property
     def actors(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`NetworkLedger`: decides on and remembers locations, groups and placement. Same interface as a stock ledger."""
+"""`NetworkLedger`: decides on and remembers what the network is made of. Same interface as a stock ledger."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from allocator.core import codec
 from allocator.core.errors import BrokenInvariantError
 from allocator.core.limits import LedgerLimits
 from allocator.core.network import types as t
+from allocator.core.network.checks import changed, problem
 from allocator.core.repeats import differing_field
 from allocator.core.requests import RequestTable
-from allocator.core.results import Reason, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from allocator.core.results import Rejected
 
     NetworkResult = t.NetworkDone | Rejected
 
@@ -27,6 +29,8 @@ class NetworkLedger:
     Attributes:
         locations: by id, in order of creation.
         groups: by id.
+        lanes: by id.
+        profiles: sourcing profiles by id.
         actors: names of the actors that host stock ledgers.
         placement: location -> actor.
         version: sequence number of the last closed batch.
@@ -38,6 +42,8 @@ class NetworkLedger:
         self.clock_ns = 0
         self.locations: dict[str, t.Location] = {}
         self.groups: dict[str, t.Group] = {}
+        self.lanes: dict[str, t.Lane] = {}
+        self.profiles: dict[str, t.Profile] = {}
         self.actors: tuple[str, ...] = ()
         self.placement: dict[str, str] = {}
         self.requests = RequestTable(self.limits)
@@ -64,9 +70,9 @@ class NetworkLedger:
         first = self.requests.by_id.get(command.request_id)
         if first is not None:
             return differing_field(command, first.command) or t.NetworkDone(repeated=True), ()
-        problem = self._problem(command)
-        if problem is not None:
-            return problem, ()
+        rejected = problem(self, command)
+        if rejected is not None:
+            return rejected, ()
         return t.NetworkDone(), (t.NetworkChanged(now_ns, command, codec.KIND[type(command)]),)
 
     def apply(self, event: t.NetworkChanged) -> None:
@@ -76,25 +82,20 @@ class NetworkLedger:
             case t.CreateLocation():
                 self._put(command.location)
             case t.UpdateLocation():
-                old = self.locations[command.location.location]
-                self._put(old._replace(**{name: getattr(command.location, name) for name in command.fields}))
+                self._put(changed(self.locations[command.location.location], command.location, command.fields))
             case t.DeleteLocation():
                 self._delete(command.location)
-            case t.CreateGroup():
-                self.groups[command.group.group] = command.group
-            case t.UpdateGroup():
-                group = self.groups[command.group.group]
-                changes = {name: getattr(command.group, name) for name in command.fields}
-                self.groups[group.group] = group._replace(**changes)
-            case t.DeleteGroup():
-                del self.groups[command.group]
             case t.LoadNetwork():
-                for location in command.locations:
-                    self._put(location)
-                self.groups.update({group.group: group for group in command.groups})
+                self._load(command)
             case t.Place():
                 self.actors = command.actors
                 self.placement = dict(command.placement)
+            case t.CreateGroup() | t.UpdateGroup() | t.DeleteGroup():
+                _change(self.groups, command)
+            case t.CreateLane() | t.UpdateLane() | t.DeleteLane():
+                _change(self.lanes, command)
+            case t.CreateProfile() | t.UpdateProfile() | t.DeleteProfile():
+                _change(self.profiles, command)
         self.clock_ns = max(self.clock_ns, event.at_ns)
         self.requests.remember(command.request_id, event)
 
@@ -119,10 +120,12 @@ class NetworkLedger:
             raise BrokenInvariantError(f"network: batch {version} was replayed where {self.version} was due")
 
     def state(self) -> dict[str, Any]:
-        """What readers need of the network: locations, groups, actors, placement."""
+        """What readers need of the network: locations, groups, lanes, profiles, actors, placement."""
         return {
             "locations": list(self.locations.values()),
             "groups": list(self.groups.values()),
+            "lanes": list(self.lanes.values()),
+            "profiles": list(self.profiles.values()),
             "actors": self.actors,
             "placement": self.placement,
         }
@@ -152,6 +155,8 @@ class NetworkLedger:
         """Take over what `state` told."""
         self.locations = {row[0]: t.Location(*row) for row in state["locations"]}
         self.groups = {row[0]: t.Group(*row) for row in state["groups"]}
+        self.lanes = {row[0]: t.Lane(*row) for row in state.get("lanes", ())}
+        self.profiles = {row[0]: t.Profile(*row) for row in state.get("profiles", ())}
         self.actors = state["actors"]
         self.placement = dict(state["placement"])
 
@@ -169,55 +174,20 @@ class NetworkLedger:
                 left = tuple(member for member in group.locations if member != location)
                 self.groups[name] = group._replace(locations=left)
 
-    def _problem(self, command: t.NetworkCommand) -> Rejected | None:
-        match command:
-            case t.CreateLocation():
-                return self._no_room(self.locations, command.location.location, t.LOCATIONS_MAX, "location")
-            case t.UpdateLocation():
-                return self._missing_location(command.location.location)
-            case t.DeleteLocation():
-                return self._missing_location(command.location)
-            case t.CreateGroup():
-                full = self._no_room(self.groups, command.group.group, t.GROUPS_MAX, "location_group")
-                return full or self._missing_members(command.group)
-            case t.UpdateGroup():
-                return self._missing_group(command.group.group) or self._missing_members(command.group)
-            case t.DeleteGroup():
-                return self._missing_group(command.group)
-            case t.LoadNetwork():
-                locations, groups = [row[0] for row in command.locations], [row[0] for row in command.groups]
-                full = _overfull(self.locations, locations, t.LOCATIONS_MAX, "locations")
-                return full or _overfull(self.groups, groups, t.GROUPS_MAX, "groups")
-            case _:
-                return None
-
-    def _no_room(self, table: dict[str, Any], name: str, most: int, what: str) -> Rejected | None:
-        if name in table:
-            return Rejected(Reason.EXISTS, f"{what}_id", f"{what} {name!r} is there already")
-        if len(table) >= most:
-            return Rejected(Reason.TABLE_FULL, what, f"{most} are the most there may be")
-        return None
-
-    def _missing_location(self, name: str) -> Rejected | None:
-        if name in self.locations:
-            return None
-        return Rejected(Reason.LOCATION_UNKNOWN, "name", f"location {name!r} is not in the network")
-
-    def _missing_group(self, name: str) -> Rejected | None:
-        if name in self.groups:
-            return None
-        return Rejected(Reason.GROUP_UNKNOWN, "name", f"location group {name!r} is not in the network")
-
-    def _missing_members(self, group: t.Group) -> Rejected | None:
-        for i, name in enumerate(group.locations):
-            if name not in self.locations:
-                detail = f"location {name!r} is not in the network"
-                return Rejected(Reason.LOCATION_UNKNOWN, f"location_group.locations[{i}]", detail)
-        return None
+    def _load(self, command: t.LoadNetwork) -> None:
+        for location in command.locations:
+            self._put(location)
+        self.groups.update({row.group: row for row in command.groups})
+        self.lanes.update({row.lane: row for row in command.lanes})
+        self.profiles.update({row.profile: row for row in command.profiles})
 
 
-def _overfull(table: dict[str, Any], names: Sequence[str], most: int, what: str) -> Rejected | None:
-    count = len(table.keys() | set(names))
-    if count > most:
-        return Rejected(Reason.TABLE_FULL, what, f"{count} {what}; {most} are the most there may be")
-    return None
+def _change(table: dict[str, Any], command: tuple[Any, ...]) -> None:
+    """Create, update or delete a row of a table; the command's fields tell which: (request id, row or name, fields)."""
+    match command[1:]:
+        case (str(name),):
+            del table[name]
+        case (row,):
+            table[row[0]] = row
+        case (row, fields):
+            table[row[0]] = changed(table[row[0]], row, fields)
