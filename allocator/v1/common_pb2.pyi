@@ -190,7 +190,7 @@ class _FulfilmentMode:
 class _FulfilmentModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FulfilmentMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FULFILMENT_MODE_UNSPECIFIED: _FulfilmentMode.ValueType  # 0
-    """What it is taken as is told where it is used."""
+    """INVALID_ARGUMENT, unless a comment says what it is taken as."""
     FULFILMENT_MODE_SHIP: _FulfilmentMode.ValueType  # 1
     """Shipped from a place that is not a shop."""
     FULFILMENT_MODE_PICKUP: _FulfilmentMode.ValueType  # 2
@@ -202,7 +202,7 @@ class FulfilmentMode(_FulfilmentMode, metaclass=_FulfilmentModeEnumTypeWrapper):
     """How an order reaches the customer."""
 
 FULFILMENT_MODE_UNSPECIFIED: FulfilmentMode.ValueType  # 0
-"""What it is taken as is told where it is used."""
+"""INVALID_ARGUMENT, unless a comment says what it is taken as."""
 FULFILMENT_MODE_SHIP: FulfilmentMode.ValueType  # 1
 """Shipped from a place that is not a shop."""
 FULFILMENT_MODE_PICKUP: FulfilmentMode.ValueType  # 2

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NetworkServiceStub:
-    """Locations, their groups and their capacity. A network file loads the same things at start.
+    """Locations, their groups and capacity, lanes and sourcing profiles. A network file loads the same things at start.
     """
 
     def __init__(self, channel):
@@ -90,10 +90,60 @@ class NetworkServiceStub:
                 request_serializer=allocator_dot_v1_dot_network__pb2.SetCapacityRequest.SerializeToString,
                 response_deserializer=allocator_dot_v1_dot_network__pb2.SetCapacityResponse.FromString,
                 _registered_method=True)
+        self.CreateLane = channel.unary_unary(
+                '/allocator.v1.NetworkService/CreateLane',
+                request_serializer=allocator_dot_v1_dot_network__pb2.CreateLaneRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.CreateLaneResponse.FromString,
+                _registered_method=True)
+        self.GetLane = channel.unary_unary(
+                '/allocator.v1.NetworkService/GetLane',
+                request_serializer=allocator_dot_v1_dot_network__pb2.GetLaneRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.GetLaneResponse.FromString,
+                _registered_method=True)
+        self.ListLanes = channel.unary_unary(
+                '/allocator.v1.NetworkService/ListLanes',
+                request_serializer=allocator_dot_v1_dot_network__pb2.ListLanesRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.ListLanesResponse.FromString,
+                _registered_method=True)
+        self.UpdateLane = channel.unary_unary(
+                '/allocator.v1.NetworkService/UpdateLane',
+                request_serializer=allocator_dot_v1_dot_network__pb2.UpdateLaneRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.UpdateLaneResponse.FromString,
+                _registered_method=True)
+        self.DeleteLane = channel.unary_unary(
+                '/allocator.v1.NetworkService/DeleteLane',
+                request_serializer=allocator_dot_v1_dot_network__pb2.DeleteLaneRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.DeleteLaneResponse.FromString,
+                _registered_method=True)
+        self.CreateSourcingProfile = channel.unary_unary(
+                '/allocator.v1.NetworkService/CreateSourcingProfile',
+                request_serializer=allocator_dot_v1_dot_network__pb2.CreateSourcingProfileRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.CreateSourcingProfileResponse.FromString,
+                _registered_method=True)
+        self.GetSourcingProfile = channel.unary_unary(
+                '/allocator.v1.NetworkService/GetSourcingProfile',
+                request_serializer=allocator_dot_v1_dot_network__pb2.GetSourcingProfileRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.GetSourcingProfileResponse.FromString,
+                _registered_method=True)
+        self.ListSourcingProfiles = channel.unary_unary(
+                '/allocator.v1.NetworkService/ListSourcingProfiles',
+                request_serializer=allocator_dot_v1_dot_network__pb2.ListSourcingProfilesRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.ListSourcingProfilesResponse.FromString,
+                _registered_method=True)
+        self.UpdateSourcingProfile = channel.unary_unary(
+                '/allocator.v1.NetworkService/UpdateSourcingProfile',
+                request_serializer=allocator_dot_v1_dot_network__pb2.UpdateSourcingProfileRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.UpdateSourcingProfileResponse.FromString,
+                _registered_method=True)
+        self.DeleteSourcingProfile = channel.unary_unary(
+                '/allocator.v1.NetworkService/DeleteSourcingProfile',
+                request_serializer=allocator_dot_v1_dot_network__pb2.DeleteSourcingProfileRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_network__pb2.DeleteSourcingProfileResponse.FromString,
+                _registered_method=True)
 
 
 class NetworkServiceServicer:
-    """Locations, their groups and their capacity. A network file loads the same things at start.
+    """Locations, their groups and capacity, lanes and sourcing profiles. A network file loads the same things at start.
     """
 
     def CreateLocation(self, request, context):
@@ -126,7 +176,7 @@ class NetworkServiceServicer:
 
     def DeleteLocation(self, request, context):
         """Deletes a location and takes it out of its groups; its journal is kept. Unknown: NOT_FOUND, LOCATION_UNKNOWN. With
-        units on hand or open reservations: FAILED_PRECONDITION, LOCATION_IN_USE.
+        units on hand or open reservations, or as the origin of a lane: FAILED_PRECONDITION, LOCATION_IN_USE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,7 +212,8 @@ class NetworkServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteLocationGroup(self, request, context):
-        """Deletes a group; its locations stay. Unknown: NOT_FOUND, LOCATION_GROUP_UNKNOWN.
+        """Deletes a group; its locations stay. Unknown: NOT_FOUND, LOCATION_GROUP_UNKNOWN. As the origin of a lane:
+        FAILED_PRECONDITION, LOCATION_GROUP_IN_USE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,6 +222,78 @@ class NetworkServiceServicer:
     def SetCapacity(self, request, context):
         """Sets or clears what a location can pick per time window. Reservations already made stay booked, even over the new
         limit. Unknown: NOT_FOUND, LOCATION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateLane(self, request, context):
+        """Creates a lane. Id taken: ALREADY_EXISTS, LANE_EXISTS. Unknown origin: NOT_FOUND, LOCATION_UNKNOWN or
+        LOCATION_GROUP_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLane(self, request, context):
+        """Reads a lane. Unknown: NOT_FOUND, LANE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLanes(self, request, context):
+        """Lists lanes in the order of names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateLane(self, request, context):
+        """Changes the fields named in the mask. Unknown: NOT_FOUND, LANE_UNKNOWN; unknown origin: NOT_FOUND,
+        LOCATION_UNKNOWN or LOCATION_GROUP_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteLane(self, request, context):
+        """Deletes a lane. Plans made with it stay as they are. Unknown: NOT_FOUND, LANE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSourcingProfile(self, request, context):
+        """Creates a sourcing profile. Id taken: ALREADY_EXISTS, SOURCING_PROFILE_EXISTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSourcingProfile(self, request, context):
+        """Reads a sourcing profile. Unknown: NOT_FOUND, SOURCING_PROFILE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSourcingProfiles(self, request, context):
+        """Lists sourcing profiles in the order of names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSourcingProfile(self, request, context):
+        """Changes the fields named in the mask. Unknown: NOT_FOUND, SOURCING_PROFILE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSourcingProfile(self, request, context):
+        """Deletes a sourcing profile. Unknown: NOT_FOUND, SOURCING_PROFILE_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,6 +357,56 @@ def add_NetworkServiceServicer_to_server(servicer, server):
                     request_deserializer=allocator_dot_v1_dot_network__pb2.SetCapacityRequest.FromString,
                     response_serializer=allocator_dot_v1_dot_network__pb2.SetCapacityResponse.SerializeToString,
             ),
+            'CreateLane': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateLane,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.CreateLaneRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.CreateLaneResponse.SerializeToString,
+            ),
+            'GetLane': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLane,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.GetLaneRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.GetLaneResponse.SerializeToString,
+            ),
+            'ListLanes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLanes,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.ListLanesRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.ListLanesResponse.SerializeToString,
+            ),
+            'UpdateLane': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateLane,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.UpdateLaneRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.UpdateLaneResponse.SerializeToString,
+            ),
+            'DeleteLane': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteLane,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.DeleteLaneRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.DeleteLaneResponse.SerializeToString,
+            ),
+            'CreateSourcingProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSourcingProfile,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.CreateSourcingProfileRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.CreateSourcingProfileResponse.SerializeToString,
+            ),
+            'GetSourcingProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSourcingProfile,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.GetSourcingProfileRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.GetSourcingProfileResponse.SerializeToString,
+            ),
+            'ListSourcingProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSourcingProfiles,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.ListSourcingProfilesRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.ListSourcingProfilesResponse.SerializeToString,
+            ),
+            'UpdateSourcingProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSourcingProfile,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.UpdateSourcingProfileRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.UpdateSourcingProfileResponse.SerializeToString,
+            ),
+            'DeleteSourcingProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSourcingProfile,
+                    request_deserializer=allocator_dot_v1_dot_network__pb2.DeleteSourcingProfileRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_network__pb2.DeleteSourcingProfileResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'allocator.v1.NetworkService', rpc_method_handlers)
@@ -243,7 +416,7 @@ def add_NetworkServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NetworkService:
-    """Locations, their groups and their capacity. A network file loads the same things at start.
+    """Locations, their groups and capacity, lanes and sourcing profiles. A network file loads the same things at start.
     """
 
     @staticmethod
@@ -533,6 +706,276 @@ class NetworkService:
             '/allocator.v1.NetworkService/SetCapacity',
             allocator_dot_v1_dot_network__pb2.SetCapacityRequest.SerializeToString,
             allocator_dot_v1_dot_network__pb2.SetCapacityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateLane(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/CreateLane',
+            allocator_dot_v1_dot_network__pb2.CreateLaneRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.CreateLaneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLane(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/GetLane',
+            allocator_dot_v1_dot_network__pb2.GetLaneRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.GetLaneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLanes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/ListLanes',
+            allocator_dot_v1_dot_network__pb2.ListLanesRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.ListLanesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateLane(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/UpdateLane',
+            allocator_dot_v1_dot_network__pb2.UpdateLaneRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.UpdateLaneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteLane(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/DeleteLane',
+            allocator_dot_v1_dot_network__pb2.DeleteLaneRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.DeleteLaneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSourcingProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/CreateSourcingProfile',
+            allocator_dot_v1_dot_network__pb2.CreateSourcingProfileRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.CreateSourcingProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSourcingProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/GetSourcingProfile',
+            allocator_dot_v1_dot_network__pb2.GetSourcingProfileRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.GetSourcingProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSourcingProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/ListSourcingProfiles',
+            allocator_dot_v1_dot_network__pb2.ListSourcingProfilesRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.ListSourcingProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSourcingProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/UpdateSourcingProfile',
+            allocator_dot_v1_dot_network__pb2.UpdateSourcingProfileRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.UpdateSourcingProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSourcingProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.NetworkService/DeleteSourcingProfile',
+            allocator_dot_v1_dot_network__pb2.DeleteSourcingProfileRequest.SerializeToString,
+            allocator_dot_v1_dot_network__pb2.DeleteSourcingProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,
