@@ -1,0 +1,1 @@
+"""Sourcing: which locations serve an order. Pure functions over numpy columns."""
