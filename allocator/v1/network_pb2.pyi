@@ -1389,8 +1389,8 @@ class UpdateLaneRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change, names of Lane; lists are replaced whole. To go from a location to a group name both. Absent:
-        every field that is not empty. Unknown field: INVALID_ARGUMENT; `name`: INVALID_ARGUMENT, FIELD_IMMUTABLE.
+        """Which fields to change, names of Lane; lists are replaced whole. To go from a location to a group name both.
+        Absent: every field that is not empty. Unknown field: INVALID_ARGUMENT; `name`: INVALID_ARGUMENT, FIELD_IMMUTABLE.
         """
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from allocator.core.network import types as t
@@ -62,8 +61,8 @@ def profile_fault(profile: t.Profile) -> tuple[str, str] | None:
     """The first weight of a profile that is no weight, and why; None when sourcing can use them."""
     weights = [getattr(profile, name) for name in WEIGHTS]
     for name, weight in zip(WEIGHTS, weights, strict=True):
-        if not math.isfinite(weight) or weight < 0:
-            return name, f"{weight:g}; a finite number of at least 0 is allowed"
+        if not 0 <= weight <= t.WEIGHT_MAX:  # so is NaN
+            return name, f"{weight:g}; 0 to {t.WEIGHT_MAX:,.0f} is allowed"
     if not any(weights):
         return WEIGHTS[0], "all weights are 0; at least one of " + ", ".join(WEIGHTS) + " must be above 0"
     return None

@@ -13,6 +13,28 @@ LANES_MAX: Final = 2_000
 """Lanes of one network."""
 PROFILES_MAX: Final = 100
 """Sourcing profiles of one network."""
+CHANNELS_MAX: Final = 64
+"""Channels that one location names."""
+CUT_OFFS_MAX: Final = 64
+"""Cut-off times of one location."""
+HANDLING_DAYS_MAX: Final = 30
+"""Open days between order and dispatch."""
+COUNTRIES_MAX: Final = 250
+"""Countries that one lane names."""
+TRANSIT_BANDS_MAX: Final = 64
+"""Transit bands of one lane."""
+TRANSIT_DAYS_MAX: Final = 365
+"""Days that a parcel is under way."""
+DISTANCE_MAX_KM: Final = 20_100
+"""A little more than half way around the Earth."""
+COST_MAX_MICROS: Final = 10**12
+"""A million of the network's currency, for each parcel, unit, kilogram or kilometre."""
+WEIGHT_MAX: Final = 1e9
+"""Weight of a sourcing profile."""
+SPLITS_MAX: Final = 10
+"""Locations that an order is split over at most."""
+AGE_MAX_S: Final = 7 * 86_400
+"""Age of data that a sourcing profile may ask for, seconds."""
 
 
 class Kind(IntEnum):
