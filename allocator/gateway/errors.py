@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from allocator.core.errors import AllocatorError
 from allocator.core.results import Reason, Rejected
 from allocator.gateway.limits import DESCRIPTION_LENGTH_MAX, MESSAGE_LENGTH_MAX, VIOLATIONS_MAX
-from allocator.gateway.names import group_name, location_name, reservation_name
+from allocator.gateway.names import group_name, lane_name, location_name, profile_name, reservation_name
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
 
 if TYPE_CHECKING:
@@ -37,10 +37,17 @@ CODE_OF: Final[Mapping[str, grpc.StatusCode]] = {
     "LOCATION_UNKNOWN": _Code.NOT_FOUND,
     "LOCATION_GROUP_UNKNOWN": _Code.NOT_FOUND,
     "RESERVATION_UNKNOWN": _Code.NOT_FOUND,
+    "LANE_UNKNOWN": _Code.NOT_FOUND,
+    "SOURCING_PROFILE_UNKNOWN": _Code.NOT_FOUND,
+    "SERVICE_LEVEL_UNKNOWN": _Code.NOT_FOUND,
+    "SUPPLY_UNKNOWN": _Code.NOT_FOUND,
     "REQUEST_ID_REUSED": _Code.ALREADY_EXISTS,
     "LOCATION_EXISTS": _Code.ALREADY_EXISTS,
     "LOCATION_GROUP_EXISTS": _Code.ALREADY_EXISTS,
+    "LANE_EXISTS": _Code.ALREADY_EXISTS,
+    "SOURCING_PROFILE_EXISTS": _Code.ALREADY_EXISTS,
     "LOCATION_IN_USE": _Code.FAILED_PRECONDITION,
+    "LOCATION_GROUP_IN_USE": _Code.FAILED_PRECONDITION,
     "OVERLOADED": _Code.RESOURCE_EXHAUSTED,
     "TABLE_FULL": _Code.RESOURCE_EXHAUSTED,
     "RECOVERING": _Code.UNAVAILABLE,
@@ -59,6 +66,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "reservation": "name",
     "fields": "update_mask",
     "group": "location_group",
+    "profile": "sourcing_profile",
     "accepting": "location.state",
     "clear_capacity": "capacity",
 }
@@ -132,6 +140,24 @@ def group_unknown(group: str) -> ApiError:
     """No such location group in the network."""
     name = group_name(group)
     return ApiError("LOCATION_GROUP_UNKNOWN", f"{name} is not in the network", {"location_group": name})
+
+
+def lane_unknown(lane: str) -> ApiError:
+    """No such lane in the network."""
+    name = lane_name(lane)
+    return ApiError("LANE_UNKNOWN", f"{name} is not in the network", {"lane": name})
+
+
+def profile_unknown(profile: str) -> ApiError:
+    """No such sourcing profile in the network."""
+    name = profile_name(profile)
+    return ApiError("SOURCING_PROFILE_UNKNOWN", f"{name} is not in the network", {"sourcing_profile": name})
+
+
+def service_level_unknown(service_level: str) -> ApiError:
+    """A service level that no lane has."""
+    message = f"no lane has service level {service_level!r}"
+    return ApiError("SERVICE_LEVEL_UNKNOWN", message, {"service_level": service_level})
 
 
 def sku_unknown(sku: str, location: str = "") -> ApiError:

@@ -1,4 +1,4 @@
-"""Names of resources on the wire: `locations/{location}`, `locationGroups/{group}`, `reservations/{reservation}`."""
+"""Names of resources on the wire: a collection and an id, such as `locations/{location}`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from allocator.core.ids import is_id
 
 LOCATIONS: Final = "locations/"
 GROUPS: Final = "locationGroups/"
+LANES: Final = "lanes/"
+PROFILES: Final = "sourcingProfiles/"
 RESERVATIONS: Final = "reservations/"
 
 
@@ -27,6 +29,16 @@ def location_name(location: str) -> str:
 def group_name(group: str) -> str:
     """The name of a location group."""
     return GROUPS + group
+
+
+def lane_name(lane: str) -> str:
+    """The name of a lane."""
+    return LANES + lane
+
+
+def profile_name(profile: str) -> str:
+    """The name of a sourcing profile."""
+    return PROFILES + profile
 
 
 def reservation_name(reservation: str) -> str:

@@ -1,61 +1,27 @@
-"""NetworkService: locations, groups and capacity."""
+"""NetworkService: locations, groups, capacity, lanes and sourcing profiles."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from allocator.core.commands import Configure, Summarise
-from allocator.core.network.types import (
-    CreateGroup,
-    CreateLocation,
-    DeleteGroup,
-    DeleteLocation,
-    UpdateGroup,
-    UpdateLocation,
-)
+from allocator.core.network.types import CreateLocation, DeleteLocation, UpdateLocation
 from allocator.core.results import Reason, Rejected
-from allocator.gateway import pages
+from allocator.gateway import network_rows as rows
 from allocator.gateway import translate_location as tl
-from allocator.gateway import translate_network as t
 from allocator.gateway.calls import Call, Calls, unary
-from allocator.gateway.errors import ApiError, from_rejected, group_unknown, location_unknown
+from allocator.gateway.errors import ApiError, from_rejected, location_unknown
 from allocator.gateway.faults import Faults
-from allocator.gateway.names import GROUPS, location_name
+from allocator.gateway.names import location_name
 from allocator.gateway.newcomers import Newcomers
+from allocator.gateway.translate_network import from_location_rejected, to_capacity
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
-from allocator.runtime.hosted import NETWORK
-from allocator.v1.network_pb2 import (
-    CreateLocationGroupRequest,
-    CreateLocationGroupResponse,
-    CreateLocationRequest,
-    CreateLocationResponse,
-    DeleteLocationGroupRequest,
-    DeleteLocationGroupResponse,
-    DeleteLocationRequest,
-    DeleteLocationResponse,
-    GetLocationGroupRequest,
-    GetLocationGroupResponse,
-    GetLocationRequest,
-    GetLocationResponse,
-    ListLocationGroupsRequest,
-    ListLocationGroupsResponse,
-    ListLocationsRequest,
-    ListLocationsResponse,
-    SetCapacityRequest,
-    SetCapacityResponse,
-    UpdateLocationGroupRequest,
-    UpdateLocationGroupResponse,
-    UpdateLocationRequest,
-    UpdateLocationResponse,
-)
+from allocator.v1 import network_pb2 as pb
 from allocator.v1.network_pb2_grpc import NetworkServiceServicer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from allocator.core.network.types import NetworkDone
     from allocator.runtime.router import Router
-    from allocator.v1.network_pb2 import Location, LocationGroup
 
 
 class NetworkServicer(NetworkServiceServicer):
@@ -66,9 +32,12 @@ class NetworkServicer(NetworkServiceServicer):
         self._router = router
         self._network = router.network
         self._newcomers = Newcomers(router)
+        self._groups = rows.Rows(rows.GROUP, router)
+        self._lanes = rows.Rows(rows.LANE, router)
+        self._profiles = rows.Rows(rows.PROFILE, router)
 
     @unary
-    async def CreateLocation(self, request: CreateLocationRequest, call: Call) -> CreateLocationResponse:
+    async def CreateLocation(self, request: pb.CreateLocationRequest, call: Call) -> pb.CreateLocationResponse:
         """Create a location, have it hosted and open it if that is its state."""
         faults = Faults()
         location = faults.id("location_id", request.location_id)
@@ -80,31 +49,31 @@ class NetworkServicer(NetworkServiceServicer):
         result = await self._change(command, call, location=location)
         await self._host(location)
         await self._configure(location, Configure(request_id, accepting=command.location.open), call)
-        response = CreateLocationResponse(repeated_request=result.repeated)
+        response = pb.CreateLocationResponse(repeated_request=result.repeated)
         self._fill(response.location, location)
         return response
 
     @unary
-    async def GetLocation(self, request: GetLocationRequest, call: Call) -> GetLocationResponse:  # noqa: ARG002
+    async def GetLocation(self, request: pb.GetLocationRequest, call: Call) -> pb.GetLocationResponse:  # noqa: ARG002
         """Read a location."""
         faults = Faults()
         location = faults.name("name", request.name)
         faults.check()
-        response = GetLocationResponse()
+        response = pb.GetLocationResponse()
         self._fill(response.location, location)
         return response
 
     @unary
-    async def ListLocations(self, request: ListLocationsRequest, call: Call) -> ListLocationsResponse:  # noqa: ARG002
+    async def ListLocations(self, request: pb.ListLocationsRequest, call: Call) -> pb.ListLocationsResponse:  # noqa: ARG002
         """Read a page of locations."""
-        names, token = _page(self._network.locations, request, "locations")
-        response = ListLocationsResponse(next_page_token=token)
+        names, token = rows.page(self._network.locations, request, "locations")
+        response = pb.ListLocationsResponse(next_page_token=token)
         for name in names:
             self._fill(response.locations.add(), name)
         return response
 
     @unary
-    async def UpdateLocation(self, request: UpdateLocationRequest, call: Call) -> UpdateLocationResponse:
+    async def UpdateLocation(self, request: pb.UpdateLocationRequest, call: Call) -> pb.UpdateLocationResponse:
         """Change the fields of a location; its state also at its ledger."""
         faults = Faults()
         if not request.HasField("location"):
@@ -120,12 +89,12 @@ class NetworkServicer(NetworkServiceServicer):
         result = await self._change(UpdateLocation(request_id, values, names), call, location=location)
         if "open" in names and self._is(location, open_=values.open):
             await self._configure(location, Configure(request_id, accepting=values.open), call)
-        response = UpdateLocationResponse(repeated_request=result.repeated)
+        response = pb.UpdateLocationResponse(repeated_request=result.repeated)
         self._fill(response.location, location)
         return response
 
     @unary
-    async def DeleteLocation(self, request: DeleteLocationRequest, call: Call) -> DeleteLocationResponse:
+    async def DeleteLocation(self, request: pb.DeleteLocationRequest, call: Call) -> pb.DeleteLocationResponse:
         """Delete a location that is closed and empty."""
         faults = Faults()
         location = faults.name("name", request.name)
@@ -134,97 +103,140 @@ class NetworkServicer(NetworkServiceServicer):
         if location in self._network.locations:
             await self._check_unused(location, call)
         result = await self._change(DeleteLocation(request_id, location), call, location=location)
-        return DeleteLocationResponse(repeated_request=result.repeated)
+        return pb.DeleteLocationResponse(repeated_request=result.repeated)
 
     @unary
-    async def CreateLocationGroup(self, request: CreateLocationGroupRequest, call: Call) -> CreateLocationGroupResponse:
-        """Create a group."""
-        faults = Faults()
-        group = faults.id("location_group_id", request.location_group_id)
-        request_id = faults.request_id(call.named(request.request_id))
-        if not request.HasField("location_group"):
-            faults.add("location_group", "it must be set")
-        values = t.to_group(group, request.location_group, t.GROUP_FIELDS, faults)
-        faults.check()
-        command = CreateGroup(request_id, values)
-        result = await self._change(command, call, group=group, members=values.locations)
-        response = CreateLocationGroupResponse(repeated_request=result.repeated)
-        self._fill_group(response.location_group, group)
-        return response
-
-    @unary
-    async def GetLocationGroup(self, request: GetLocationGroupRequest, call: Call) -> GetLocationGroupResponse:  # noqa: ARG002
-        """Read a group."""
-        faults = Faults()
-        group = faults.name("name", request.name, GROUPS)
-        faults.check()
-        response = GetLocationGroupResponse()
-        self._fill_group(response.location_group, group)
-        return response
-
-    @unary
-    async def ListLocationGroups(
-        self,
-        request: ListLocationGroupsRequest,
-        call: Call,  # noqa: ARG002
-    ) -> ListLocationGroupsResponse:
-        """Read a page of groups."""
-        names, token = _page(self._network.groups, request, "groups")
-        response = ListLocationGroupsResponse(next_page_token=token)
-        for name in names:
-            self._fill_group(response.location_groups.add(), name)
-        return response
-
-    @unary
-    async def UpdateLocationGroup(self, request: UpdateLocationGroupRequest, call: Call) -> UpdateLocationGroupResponse:
-        """Change the fields of a group."""
-        faults = Faults()
-        if not request.HasField("location_group"):
-            faults.add("location_group", "it must be set")
-        group = faults.name("location_group.name", request.location_group.name, GROUPS)
-        request_id = faults.request_id(call.named(request.request_id))
-        mask = request.update_mask if request.HasField("update_mask") else None
-        fields = tl.fields_to_change(request.location_group, mask, t.GROUP_FIELDS, ("name",), faults)
-        values = t.to_group(group, request.location_group, fields, faults)
-        faults.check()
-        command = UpdateGroup(request_id, values, tuple(fields))
-        result = await self._change(command, call, group=group, members=values.locations)
-        response = UpdateLocationGroupResponse(repeated_request=result.repeated)
-        self._fill_group(response.location_group, group)
-        return response
-
-    @unary
-    async def DeleteLocationGroup(self, request: DeleteLocationGroupRequest, call: Call) -> DeleteLocationGroupResponse:
-        """Delete a group."""
-        faults = Faults()
-        group = faults.name("name", request.name, GROUPS)
-        request_id = faults.request_id(call.named(request.request_id))
-        faults.check()
-        result = await self._change(DeleteGroup(request_id, group), call, group=group)
-        return DeleteLocationGroupResponse(repeated_request=result.repeated)
-
-    @unary
-    async def SetCapacity(self, request: SetCapacityRequest, call: Call) -> SetCapacityResponse:
+    async def SetCapacity(self, request: pb.SetCapacityRequest, call: Call) -> pb.SetCapacityResponse:
         """Set or clear what a location can pick per time window."""
         faults = Faults()
         location = faults.name("location", request.location)
         request_id = faults.request_id(call.named(request.request_id))
-        command = t.to_capacity(request, request_id, faults)
+        command = to_capacity(request, request_id, faults)
         faults.check()
         if not await self._newcomers.arrived(lambda: location in self._network.locations):
             raise location_unknown(location)
         result, version = await self._ask(location, command, call)
-        response = SetCapacityResponse(repeated_request=result.repeated)
+        response = pb.SetCapacityResponse(repeated_request=result.repeated)
         response.versions.add(location=location_name(location), version=version)
         return response
 
-    async def _change(self, command: tuple[Any, ...], call: Call, **about: Any) -> NetworkDone:  # noqa: ANN401  # names
-        """Have the network's ledger take a change over; this gateway's copy has it when this returns."""
-        result, _ = await self._router.submit(NETWORK, command, call.trail)
-        if isinstance(result, Rejected):
-            raise t.from_network_rejected(result, **about)
-        done: NetworkDone = result
-        return done
+    @unary
+    async def CreateLocationGroup(
+        self,
+        request: pb.CreateLocationGroupRequest,
+        call: Call,
+    ) -> pb.CreateLocationGroupResponse:
+        """Create a group."""
+        return await self._groups.create(request, pb.CreateLocationGroupResponse(), call)
+
+    @unary
+    async def GetLocationGroup(
+        self,
+        request: pb.GetLocationGroupRequest,
+        call: Call,  # noqa: ARG002
+    ) -> pb.GetLocationGroupResponse:
+        """Read a group."""
+        return await self._groups.get(request, pb.GetLocationGroupResponse())
+
+    @unary
+    async def ListLocationGroups(
+        self,
+        request: pb.ListLocationGroupsRequest,
+        call: Call,  # noqa: ARG002
+    ) -> pb.ListLocationGroupsResponse:
+        """Read a page of groups."""
+        return await self._groups.list(request, pb.ListLocationGroupsResponse())
+
+    @unary
+    async def UpdateLocationGroup(
+        self,
+        request: pb.UpdateLocationGroupRequest,
+        call: Call,
+    ) -> pb.UpdateLocationGroupResponse:
+        """Change the fields of a group."""
+        return await self._groups.update(request, pb.UpdateLocationGroupResponse(), call)
+
+    @unary
+    async def DeleteLocationGroup(
+        self,
+        request: pb.DeleteLocationGroupRequest,
+        call: Call,
+    ) -> pb.DeleteLocationGroupResponse:
+        """Delete a group."""
+        return await self._groups.delete(request, pb.DeleteLocationGroupResponse(), call)
+
+    @unary
+    async def CreateLane(self, request: pb.CreateLaneRequest, call: Call) -> pb.CreateLaneResponse:
+        """Create a lane."""
+        return await self._lanes.create(request, pb.CreateLaneResponse(), call)
+
+    @unary
+    async def GetLane(self, request: pb.GetLaneRequest, call: Call) -> pb.GetLaneResponse:  # noqa: ARG002
+        """Read a lane."""
+        return await self._lanes.get(request, pb.GetLaneResponse())
+
+    @unary
+    async def ListLanes(self, request: pb.ListLanesRequest, call: Call) -> pb.ListLanesResponse:  # noqa: ARG002
+        """Read a page of lanes."""
+        return await self._lanes.list(request, pb.ListLanesResponse())
+
+    @unary
+    async def UpdateLane(self, request: pb.UpdateLaneRequest, call: Call) -> pb.UpdateLaneResponse:
+        """Change the fields of a lane."""
+        return await self._lanes.update(request, pb.UpdateLaneResponse(), call)
+
+    @unary
+    async def DeleteLane(self, request: pb.DeleteLaneRequest, call: Call) -> pb.DeleteLaneResponse:
+        """Delete a lane."""
+        return await self._lanes.delete(request, pb.DeleteLaneResponse(), call)
+
+    @unary
+    async def CreateSourcingProfile(
+        self,
+        request: pb.CreateSourcingProfileRequest,
+        call: Call,
+    ) -> pb.CreateSourcingProfileResponse:
+        """Create a sourcing profile."""
+        return await self._profiles.create(request, pb.CreateSourcingProfileResponse(), call)
+
+    @unary
+    async def GetSourcingProfile(
+        self,
+        request: pb.GetSourcingProfileRequest,
+        call: Call,  # noqa: ARG002
+    ) -> pb.GetSourcingProfileResponse:
+        """Read a sourcing profile."""
+        return await self._profiles.get(request, pb.GetSourcingProfileResponse())
+
+    @unary
+    async def ListSourcingProfiles(
+        self,
+        request: pb.ListSourcingProfilesRequest,
+        call: Call,  # noqa: ARG002
+    ) -> pb.ListSourcingProfilesResponse:
+        """Read a page of sourcing profiles."""
+        return await self._profiles.list(request, pb.ListSourcingProfilesResponse())
+
+    @unary
+    async def UpdateSourcingProfile(
+        self,
+        request: pb.UpdateSourcingProfileRequest,
+        call: Call,
+    ) -> pb.UpdateSourcingProfileResponse:
+        """Change the fields of a sourcing profile."""
+        return await self._profiles.update(request, pb.UpdateSourcingProfileResponse(), call)
+
+    @unary
+    async def DeleteSourcingProfile(
+        self,
+        request: pb.DeleteSourcingProfileRequest,
+        call: Call,
+    ) -> pb.DeleteSourcingProfileResponse:
+        """Delete a sourcing profile."""
+        return await self._profiles.delete(request, pb.DeleteSourcingProfileResponse(), call)
+
+    async def _change(self, command: tuple[Any, ...], call: Call, location: str) -> NetworkDone:
+        return await rows.change(self._router, command, call, lambda told: from_location_rejected(told, location))
 
     async def _ask(self, location: str, command: Configure | Summarise, call: Call) -> tuple[Any, int]:
         """Ask the location's own ledger; it remembers request ids apart from those of the network's."""
@@ -264,7 +276,7 @@ class NetworkServicer(NetworkServiceServicer):
             name = location_name(location)
             raise ApiError("LOCATION_IN_USE", f"{name} is in use: {', '.join(left)}", {"location": name})
 
-    def _keep_actor_group(self, location: str, message: Location) -> None:
+    def _keep_actor_group(self, location: str, message: pb.Location) -> None:
         """Refuse another actor group in an update without a mask; the same one comes with read, change, write."""
         now = self._network.locations.get(location)
         if now is not None and message.actor_group not in {"", now.actor_group}:
@@ -274,25 +286,8 @@ class NetworkServicer(NetworkServiceServicer):
         now = self._network.locations.get(location)
         return now is not None and now.open == open_
 
-    def _fill(self, message: Location, location: str) -> None:
+    def _fill(self, message: pb.Location, location: str) -> None:
         found = self._network.locations.get(location)
         if found is None:
             raise location_unknown(location)
         tl.fill_location(message, found)
-
-    def _fill_group(self, message: LocationGroup, group: str) -> None:
-        found = self._network.groups.get(group)
-        if found is None:
-            raise group_unknown(group)
-        t.fill_group(message, found)
-
-
-def _page(
-    names: Iterable[str], request: ListLocationsRequest | ListLocationGroupsRequest, what: str
-) -> tuple[list[str], str]:
-    """A page of names in their order, and the token of the next one."""
-    room = pages.size(request.page_size)
-    after = pages.read_token(request.page_token, what)[0] if request.page_token else ""
-    rest = sorted(name for name in names if name > after)
-    more = len(rest) > room
-    return rest[:room], pages.make_token((rest[room - 1],), what) if more else ""

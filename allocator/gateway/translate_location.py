@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from allocator.core.ids import is_id
-from allocator.core.network.types import Kind, Location
+from allocator.core.network.types import CHANNELS_MAX, CUT_OFFS_MAX, HANDLING_DAYS_MAX, Kind, Location, Mode
 from allocator.gateway.errors import ApiError, too_many
 from allocator.gateway.faults import Faults, has_control
 from allocator.gateway.limits import (
@@ -22,6 +22,7 @@ from allocator.gateway.limits import (
     SOURCE_LENGTH_MAX,
 )
 from allocator.gateway.names import location_name
+from allocator.v1.common_pb2 import FulfilmentMode
 from allocator.v1.network_pb2 import Location as WireLocation
 from allocator.v1.network_pb2 import LocationKind, LocationState
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _OPEN, _CLOSED = LocationState.LOCATION_STATE_OPEN, LocationState.LOCATION_STATE_CLOSED
 _KINDS: Final = frozenset(kind.value for kind in Kind)
+_MODES: Final = frozenset(mode.value for mode in Mode)
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _DAYS: Final = range(1, 8)
 _TIME_ZONE_DEFAULT: Final = "Etc/UTC"
@@ -103,6 +105,11 @@ def fill_location(message: WireLocation, location: Location) -> None:
     message.priority = location.priority
     message.labels.update(dict(location.labels))
     message.actor_group = location.actor_group
+    message.channels.extend(location.channels)
+    message.modes.extend(map(FulfilmentMode.ValueType, location.modes))
+    for service_level, minute in location.cut_offs:
+        message.cut_offs.add(service_level=service_level, minute=minute)
+    message.handling_days = location.handling_days
 
 
 def _read(message: WireLocation, fields: Iterable[str], faults: Faults) -> dict[str, Any]:
@@ -208,6 +215,38 @@ def _labels(message: WireLocation, field: str, faults: Faults) -> tuple[tuple[st
     return pairs
 
 
+def _channels(message: WireLocation, field: str, faults: Faults) -> tuple[str, ...]:
+    if len(message.channels) > CHANNELS_MAX:
+        raise too_many(field, len(message.channels), CHANNELS_MAX)
+    for n, channel in enumerate(message.channels):
+        faults.id(f"{field}[{n}]", channel)
+        if channel in message.channels[:n]:
+            faults.add(f"{field}[{n}]", f"{channel[:40]!r} is there twice")
+    return tuple(message.channels)
+
+
+def _modes(message: WireLocation, field: str, faults: Faults) -> tuple[int, ...]:
+    if len(message.modes) > len(_MODES):
+        raise too_many(field, len(message.modes), len(_MODES))
+    for n, mode in enumerate(message.modes):
+        faults.choice(f"{field}[{n}]", mode, _MODES)
+        if mode in message.modes[:n]:
+            faults.add(f"{field}[{n}]", "a mode is there twice")
+    return tuple(map(int, message.modes))
+
+
+def _cut_offs(message: WireLocation, field: str, faults: Faults) -> tuple[tuple[str, int], ...]:
+    if len(message.cut_offs) > CUT_OFFS_MAX:
+        raise too_many(field, len(message.cut_offs), CUT_OFFS_MAX)
+    minutes: dict[str, int] = {}
+    for n, cut_off in enumerate(message.cut_offs):
+        level = faults.optional_id(f"{field}[{n}].service_level", cut_off.service_level)
+        if level in minutes:
+            faults.add(f"{field}[{n}].service_level", "a service level has one cut-off time")
+        minutes[level] = faults.units(f"{field}[{n}].minute", cut_off.minute, 0, MINUTES_PER_DAY)
+    return tuple(minutes.items())
+
+
 _READERS: Final[Mapping[str, tuple[str, Reader]]] = {
     "display_name": ("display_name", _text("display_name")),
     "kind": ("kind", lambda message, field, faults: faults.choice(field, message.kind, _KINDS)),
@@ -220,6 +259,13 @@ _READERS: Final[Mapping[str, tuple[str, Reader]]] = {
     "opening_exceptions": ("exceptions", _exceptions),
     "priority": ("priority", lambda message, field, faults: faults.units(field, message.priority, 0, PRIORITY_MAX)),
     "labels": ("labels", _labels),
+    "channels": ("channels", _channels),
+    "modes": ("modes", _modes),
+    "cut_offs": ("cut_offs", _cut_offs),
+    "handling_days": (
+        "handling_days",
+        lambda message, field, faults: faults.units(field, message.handling_days, 0, HANDLING_DAYS_MAX),
+    ),
 }
 """Field of the contract -> the core's name for it, and how to read it."""
 

@@ -58,31 +58,35 @@ def to_capacity(request: SetCapacityRequest, request_id: str, faults: Faults) ->
     return Configure(request_id, capacity=_capacity(request.capacity, faults))
 
 
-def from_network_rejected(
-    rejected: Rejected, location: str = "", group: str = "", members: Sequence[str] = ()
-) -> ApiError:
-    """The error that an error answer of the network's ledger means to the caller.
-
-    Args:
-        rejected: what the ledger said.
-        location: id of the location that the command was about.
-        group: id of the group that the command was about.
-        members: ids of the group's members.
-    """
+def from_location_rejected(rejected: Rejected, location: str) -> ApiError:
+    """The error that an error answer to a command about `location` means to the caller."""
+    name = location_name(location)
     match rejected.reason:
-        case Reason.EXISTS if group:
-            name = group_name(group)
-            return ApiError("LOCATION_GROUP_EXISTS", f"{name} exists already", {"location_group": name})
         case Reason.EXISTS:
-            name = location_name(location)
             return ApiError("LOCATION_EXISTS", f"{name} exists already", {"location": name})
-        case Reason.GROUP_UNKNOWN:
-            return group_unknown(group)
-        case Reason.LOCATION_UNKNOWN if group:
-            n = int(rejected.field.partition("[")[2].rstrip("]"))
-            return location_unknown(members[n])
         case Reason.LOCATION_UNKNOWN:
             return location_unknown(location)
+        case Reason.IN_USE:
+            metadata = {"location": name, "lane": rejected.field}
+            return ApiError("LOCATION_IN_USE", f"{name} is in use: {rejected.detail}", metadata)
+        case _:
+            return from_rejected(rejected)
+
+
+def from_group_rejected(rejected: Rejected, group: Group) -> ApiError:
+    """The error that an error answer to a command about `group` means to the caller."""
+    name = group_name(group.group)
+    match rejected.reason:
+        case Reason.EXISTS:
+            return ApiError("LOCATION_GROUP_EXISTS", f"{name} exists already", {"location_group": name})
+        case Reason.GROUP_UNKNOWN:
+            return group_unknown(group.group)
+        case Reason.LOCATION_UNKNOWN:
+            n = int(rejected.field.partition("[")[2].rstrip("]"))
+            return location_unknown(group.locations[n])
+        case Reason.IN_USE:
+            metadata = {"location_group": name, "lane": rejected.field}
+            return ApiError("LOCATION_GROUP_IN_USE", f"{name} is in use: {rejected.detail}", metadata)
         case _:
             return from_rejected(rejected)
 

@@ -11,12 +11,12 @@ from allocator.core.network.types import Group, Location
 from allocator.core.results import Reason, Rejected
 from allocator.gateway import translate_location as tl
 from allocator.gateway import translate_network as t
-from allocator.gateway.errors import ApiError
 from allocator.gateway.faults import Faults
 from allocator.v1 import network_pb2 as n
 from tests.support.api import make
 
 S = 10**9
+GROUP = "locationGroups/g"
 words = st.text(st.characters(exclude_categories=["C"]), max_size=20)
 minutes = st.tuples(st.integers(0, 1_439), st.integers(1, 1_440)).filter(lambda span: span[0] < span[1])
 locations = st.builds(
@@ -40,6 +40,12 @@ locations = st.builds(
         lambda labels: tuple(sorted(labels.items()))
     ),
     actor_group=st.sampled_from(["", "south"]),
+    channels=st.lists(st.sampled_from(["web", "store", "a/b"]), unique=True).map(tuple),
+    modes=st.lists(st.integers(1, 3), unique=True).map(tuple),
+    cut_offs=st.dictionaries(st.sampled_from(["", "next-day"]), st.integers(0, 1_440)).map(
+        lambda rows: tuple(rows.items())
+    ),
+    handling_days=st.integers(0, 30),
 )
 
 
@@ -124,27 +130,46 @@ def test_a_window_has_one_override() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rejected", "about", "reason"),
+    ("rejected", "reason", "metadata"),
     [
-        (Rejected(Reason.EXISTS, "location_id", ""), {"location": "dc"}, "LOCATION_EXISTS"),
-        (Rejected(Reason.EXISTS, "location_group_id", ""), {"group": "g"}, "LOCATION_GROUP_EXISTS"),
-        (Rejected(Reason.LOCATION_UNKNOWN, "name", ""), {"location": "dc"}, "LOCATION_UNKNOWN"),
-        (Rejected(Reason.GROUP_UNKNOWN, "name", ""), {"group": "g"}, "LOCATION_GROUP_UNKNOWN"),
-        (Rejected(Reason.TABLE_FULL, "location", ""), {"location": "dc"}, "TABLE_FULL"),
-        (Rejected(Reason.REQUEST_ID_REUSED, "fields", ""), {"location": "dc"}, "REQUEST_ID_REUSED"),
+        (Rejected(Reason.EXISTS, "location_id", ""), "LOCATION_EXISTS", {"location": "locations/dc"}),
+        (Rejected(Reason.LOCATION_UNKNOWN, "name", ""), "LOCATION_UNKNOWN", {"location": "locations/dc"}),
+        (
+            Rejected(Reason.IN_USE, "lanes/l", ""),
+            "LOCATION_IN_USE",
+            {"location": "locations/dc", "lane": "lanes/l"},
+        ),
+        (Rejected(Reason.TABLE_FULL, "location", ""), "TABLE_FULL", {"field": "location"}),
+        (Rejected(Reason.REQUEST_ID_REUSED, "fields", ""), "REQUEST_ID_REUSED", {"field": "update_mask"}),
     ],
 )
-def test_an_error_answer_of_the_network_becomes_one_of_the_contract(
-    rejected: Rejected, about: dict[str, str], reason: str
+def test_a_refused_change_of_a_location_is_told_by_name(
+    rejected: Rejected, reason: str, metadata: dict[str, str]
 ) -> None:
-    """What exists, is unknown or full is told by name."""
-    error = t.from_network_rejected(rejected, **about)
-    assert isinstance(error, ApiError)
-    assert error.reason == reason
+    """What exists, is unknown, in use or full."""
+    error = t.from_location_rejected(rejected, "dc")
+    assert (error.reason, error.metadata) == (reason, metadata)
 
 
-def test_an_unknown_member_of_a_group_is_told_by_name() -> None:
-    """The ledger points at its place."""
-    rejected = Rejected(Reason.LOCATION_UNKNOWN, "location_group.locations[1]", "")
-    error = t.from_network_rejected(rejected, group="g", members=("a", "b"))
-    assert error.metadata == {"location": "locations/b"}
+@pytest.mark.parametrize(
+    ("rejected", "reason", "metadata"),
+    [
+        (Rejected(Reason.EXISTS, "location_group_id", ""), "LOCATION_GROUP_EXISTS", {"location_group": GROUP}),
+        (Rejected(Reason.GROUP_UNKNOWN, "name", ""), "LOCATION_GROUP_UNKNOWN", {"location_group": GROUP}),
+        (
+            Rejected(Reason.LOCATION_UNKNOWN, "location_group.locations[1]", ""),
+            "LOCATION_UNKNOWN",
+            {"location": "locations/b"},
+        ),
+        (
+            Rejected(Reason.IN_USE, "lanes/l", ""),
+            "LOCATION_GROUP_IN_USE",
+            {"location_group": GROUP, "lane": "lanes/l"},
+        ),
+        (Rejected(Reason.TABLE_FULL, "location_group", ""), "TABLE_FULL", {"field": "location_group"}),
+    ],
+)
+def test_a_refused_change_of_a_group_is_told_by_name(rejected: Rejected, reason: str, metadata: dict[str, str]) -> None:
+    """The group, or the member that the ledger points at."""
+    error = t.from_group_rejected(rejected, Group("g", "", ("a", "b")))
+    assert (error.reason, error.metadata) == (reason, metadata)
