@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from allocator.gateway.faults import Faults
     from allocator.v1.network_pb2 import Lane as WireLane
-    from allocator.v1.network_pb2 import SourcingProfile, TransitBand
+    from allocator.v1.network_pb2 import SourcingProfile
 
     Reader = Callable[[Any, str, Faults], Any]
 
@@ -124,22 +124,12 @@ def _countries(message: WireLane, field: str, faults: Faults) -> tuple[str, ...]
 
 
 def _transit(message: WireLane, field: str, faults: Faults) -> tuple[tuple[int, int], ...]:
-    bands = message.transit
-    if len(bands) > t.TRANSIT_BANDS_MAX:
-        raise too_many(field, len(bands), t.TRANSIT_BANDS_MAX)
-    before = 0
-    for n, band in enumerate(bands):
-        _band(band, f"{field}[{n}]", before, faults, last=n == len(bands) - 1)
-        before = band.distance_max_km
-    return tuple((band.distance_max_km, band.days) for band in bands)
-
-
-def _band(band: TransitBand, field: str, before: int, faults: Faults, *, last: bool) -> None:
-    distance = band.distance_max_km
-    if not (last and distance == 0) and not before < distance <= t.DISTANCE_MAX_KM:
-        allowed = f"{before + 1} to {t.DISTANCE_MAX_KM}{', or 0 for any distance,' if last else ''} are allowed"
-        faults.add(f"{field}.distance_max_km", f"{distance}; {allowed}")
-    faults.units(f"{field}.days", band.days, 0, t.TRANSIT_DAYS_MAX)
+    if len(message.transit) > t.TRANSIT_BANDS_MAX:
+        raise too_many(field, len(message.transit), t.TRANSIT_BANDS_MAX)
+    for n, band in enumerate(message.transit):
+        faults.units(f"{field}[{n}].distance_max_km", band.distance_max_km, 0, t.DISTANCE_MAX_KM)
+        faults.units(f"{field}[{n}].days", band.days, 0, t.TRANSIT_DAYS_MAX)
+    return tuple((band.distance_max_km, band.days) for band in message.transit)
 
 
 def _number(attribute: str, most: int) -> Reader:

@@ -49,7 +49,8 @@ def boot(settings: Settings, store: JournalStore, network: NetworkFile | None, c
     cluster.wait_serving({NETWORK: head}, timeout_s)
     told("network", 1, 1)
     if network is not None:
-        _ask(head, NETWORK, [LoadNetwork(uuid.uuid4().hex, network.locations, network.groups)])
+        load = LoadNetwork(uuid.uuid4().hex, network.locations, network.groups, network.lanes, network.profiles)
+        _ask(head, NETWORK, [load])
     locations = _locations(head)
     actors_max = settings.runtime.actors_max or actors_max_default(cores)
     placed = place(locations, settings.runtime.actors, actors_max)

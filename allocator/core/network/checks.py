@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 WEIGHTS: Final = ("cost", "lateness", "parcels", "stock_cover", "capacity", "priority")
 """Fields of a profile that are weights."""
+Steps = tuple[str | int, ...]
+"""The way to a part of a row: fields and positions."""
 
 
 class Network(Protocol):
@@ -45,26 +47,31 @@ def changed(row: Any, new: Any, fields: Iterable[str]) -> Any:  # noqa: ANN401  
     return row._replace(**{name: getattr(new, name) for name in fields})
 
 
-def lane_fault(lane: t.Lane) -> tuple[str, str] | None:
-    """The field of a lane that is at odds with the others, and why; None when they agree."""
+def lane_fault(lane: t.Lane) -> tuple[Steps, str] | None:
+    """Where a lane's fields are at odds with each other, and why; None when they agree."""
     if lane.origin_location and lane.origin_group:
-        return "origin_group", "origin_location and origin_group cannot both be set"
-    last = lane.transit[-1][0] if lane.transit else 0
-    if lane.distance_max_km and last and last < lane.distance_max_km:
-        return "transit", f"the last band ends at {last} km, the lane at {lane.distance_max_km} km"
-    if not lane.distance_max_km and last:
-        return "transit", f"the last band ends at {last} km, the lane has no end; 0 stands for any distance"
+        return ("origin_group",), "origin_location and origin_group cannot both be set"
+    before = 0
+    for n, (distance_max_km, _) in enumerate(lane.transit):
+        last = n == len(lane.transit) - 1
+        if distance_max_km <= before and not (last and distance_max_km == 0):
+            why = "bands ascend, and only the last can be 0, any distance"
+            return ("transit", n, "distance_max_km"), f"{distance_max_km}, after {before}: {why}"
+        before = distance_max_km
+    if before and not before >= lane.distance_max_km > 0:
+        reach = f"at {lane.distance_max_km} km" if lane.distance_max_km else "nowhere"
+        return ("transit",), f"the last band ends at {before} km, the lane {reach}; 0 stands for any distance"
     return None
 
 
-def profile_fault(profile: t.Profile) -> tuple[str, str] | None:
+def profile_fault(profile: t.Profile) -> tuple[Steps, str] | None:
     """The first weight of a profile that is no weight, and why; None when sourcing can use them."""
-    weights = [getattr(profile, name) for name in WEIGHTS]
-    for name, weight in zip(WEIGHTS, weights, strict=True):
+    for name in WEIGHTS:
+        weight = getattr(profile, name)
         if not 0 <= weight <= t.WEIGHT_MAX:  # so is NaN
-            return name, f"{weight:g}; 0 to {t.WEIGHT_MAX:,.0f} is allowed"
-    if not any(weights):
-        return WEIGHTS[0], "all weights are 0; at least one of " + ", ".join(WEIGHTS) + " must be above 0"
+            return (name,), f"{weight:g}; 0 to {t.WEIGHT_MAX:,.0f} is allowed"
+    if not any(getattr(profile, name) for name in WEIGHTS):
+        return (WEIGHTS[0],), f"all weights are 0; at least one of {', '.join(WEIGHTS)} must be above 0"
     return None
 
 
@@ -185,7 +192,7 @@ def _origin_in_use(network: Network, field: str, name: str) -> Rejected | None:
 def _bad_lane(locations: Iterable[str], groups: Iterable[str], lane: t.Lane, path: str) -> Rejected | None:
     fault = lane_fault(lane)
     if fault is not None:
-        return Rejected(Reason.INVALID, f"{path}.{fault[0]}", fault[1])
+        return Rejected(Reason.INVALID, _path(path, fault[0]), fault[1])
     if lane.origin_location and lane.origin_location not in locations:
         detail = f"location {lane.origin_location!r} is not in the network"
         return Rejected(Reason.LOCATION_UNKNOWN, f"{path}.origin_location", detail)
@@ -197,4 +204,8 @@ def _bad_lane(locations: Iterable[str], groups: Iterable[str], lane: t.Lane, pat
 
 def _bad_profile(profile: t.Profile, path: str) -> Rejected | None:
     fault = profile_fault(profile)
-    return None if fault is None else Rejected(Reason.INVALID, f"{path}.{fault[0]}", fault[1])
+    return None if fault is None else Rejected(Reason.INVALID, _path(path, fault[0]), fault[1])
+
+
+def _path(path: str, steps: Steps) -> str:
+    return path + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
