@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from allocator.core.commands import Capacity, Measure
 
@@ -11,13 +11,21 @@ if TYPE_CHECKING:
 
     from allocator.core.reservations import Reservation
 
+CAPACITY_UNLIMITED: Final = 2**62
+"""What is left where nothing is limited, for readers of numbers."""
+
 
 class CapacityBook:
-    """Limits and bookings by window start (ns since 1970 UTC); without a plan nothing is limited or booked."""
+    """Limits and bookings by window start (ns since 1970 UTC); without a plan nothing is limited or booked.
 
-    __slots__ = ("limits", "plan", "used", "windows_max")
+    `changed` are the windows booked differently since `drain_changes`, `replanned` whether all of it is different.
+    """
+
+    __slots__ = ("changed", "limits", "plan", "replanned", "used", "windows_max")
 
     def __init__(self, windows_max: int) -> None:
+        self.changed: set[int] = set()
+        self.replanned = False
         self.plan: Capacity | None = None
         self.limits: dict[int, int] = {}
         self.used: dict[int, int] = {}
@@ -44,6 +52,7 @@ class CapacityBook:
         """Forget the windows that ended by `now_ns` when there is no room for one more."""
         if len(self.used) >= self.windows_max:
             self.used = self._coming(now_ns)
+            self.replanned = True
 
     def cost(self, units: int) -> int:
         """What an order of `units` books."""
@@ -61,6 +70,14 @@ class CapacityBook:
             amount = units if self.plan.measure == Measure.UNITS else int(last)
             self._add(self.window(reservation.pick_at_ns), -amount)
 
+    def fill(self, at_ns: int) -> None:
+        """Take nothing more into the window of `at_ns`: the location said that it cannot."""
+        if self.plan is None:
+            return
+        window = self.window(at_ns)
+        self.limits[window] = min(self.used.get(window, 0), self.limits.get(window, self.plan.limit))
+        self.plan = self.plan._replace(overrides=tuple(sorted(self.limits.items())))
+
     def use_of(self, reservation: Reservation) -> int:
         """What `reservation` uses of its window."""
         assert self.plan is not None
@@ -70,10 +87,17 @@ class CapacityBook:
     def replan(self, plan: Capacity | None, reservations: Iterable[Reservation]) -> None:
         """Take a new plan and book the known reservations by it."""
         self.plan = plan
+        self.replanned = True
         self.limits = dict(plan.overrides) if plan is not None else {}
         self.used = {}
         for reservation in reservations if plan is not None else ():
             self.book(reservation)
+
+    def drain_changes(self) -> tuple[bool, list[int]]:
+        """Whether all of it is different since the last call, and the windows that are, ascending."""
+        changes = self.replanned, sorted(self.changed)
+        self.replanned, self.changed = False, set()
+        return changes
 
     def _coming(self, now_ns: int) -> dict[int, int]:
         assert self.plan is not None
@@ -82,6 +106,7 @@ class CapacityBook:
 
     def _add(self, window: int, amount: int) -> None:
         used = self.used.get(window, 0) + amount
+        self.changed.add(window)
         if used > 0:
             self.used[window] = used
         else:

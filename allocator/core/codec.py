@@ -15,6 +15,8 @@ from allocator.core import events as e
 from allocator.core import results as r
 from allocator.core.limits import LedgerLimits
 from allocator.core.network import types as n
+from allocator.core.protocol import answers as a
+from allocator.core.protocol import types as t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,11 +33,18 @@ KIND: dict[type, int] = {
     c.SetCount: 7,
     c.SetStockPolicy: 8,
     c.Configure: 9,
+    c.SetSupply: 19,
     c.GetStock: 20,
     c.ListStock: 21,
     c.GetReservation: 22,
     c.ListReservations: 23,
     c.Summarise: 24,
+    t.Open: 30,
+    t.Amend: 31,
+    t.Follow: 32,
+    t.Confirm: 33,
+    t.Ask: 34,
+    c.ListSupply: 29,
     e.Reserved: 40,
     e.Refused: 41,
     e.Committed: 42,
@@ -49,6 +58,15 @@ KIND: dict[type, int] = {
     e.Configured: 50,
     e.ShortageFound: 51,
     e.Limited: 52,
+    t.Opened: 60,
+    t.Amended: 61,
+    t.Decided: 62,
+    t.PickupMissed: 63,
+    t.Followed: 64,
+    t.Confirmed: 65,
+    t.Told: 66,
+    t.Voided: 67,
+    e.SupplySet: 69,
     r.Rejected: 70,
     r.ReserveResult: 71,
     r.TransitionResult: 72,
@@ -58,6 +76,10 @@ KIND: dict[type, int] = {
     r.StockPage: 76,
     r.ReservationPage: 77,
     r.LedgerSummary: 78,
+    a.OpenResult: 85,
+    a.AmendResult: 86,
+    a.Heard: 87,
+    r.SupplyPage: 89,
     n.CreateLocation: 100,
     n.UpdateLocation: 101,
     n.DeleteLocation: 102,
@@ -111,6 +133,14 @@ def _optional(decoder: Callable[[Any], Any]) -> Decoder:
     return decode
 
 
+_PARTS = _each(_plain(t.PartSpec))
+_FOLLOW = _nested(t.Follow, done=_each(_plain(t.Done)))
+
+
+def _owed(rows: Sequence[Sequence[Any]]) -> tuple[tuple[str, t.Follow], ...]:
+    return tuple((location, cast("t.Follow", _FOLLOW(fields))) for location, fields in rows)
+
+
 _COMMANDS: dict[type, Decoder] = {
     cls: _plain(cls)
     for cls in (
@@ -126,6 +156,9 @@ _COMMANDS: dict[type, Decoder] = {
         c.GetReservation,
         c.ListReservations,
         c.Summarise,
+        t.Confirm,
+        t.Ask,
+        c.ListSupply,
         n.DeleteLocation,
         n.DeleteGroup,
         n.DeleteLane,
@@ -135,6 +168,10 @@ _COMMANDS: dict[type, Decoder] = {
 } | {
     c.SetStockPolicy: _nested(c.SetStockPolicy, lines=_each(_plain(c.PolicyLine))),
     c.Configure: _nested(c.Configure, capacity=_optional(_plain(c.Capacity))),
+    t.Open: _nested(t.Open, parts=_PARTS),
+    t.Amend: _nested(t.Amend, moves=_each(_plain(t.Move)), parts=_PARTS),
+    t.Follow: _FOLLOW,
+    c.SetSupply: _nested(c.SetSupply, lines=_each(_plain(c.SupplyLine))),
     n.CreateLocation: _nested(n.CreateLocation, location=_plain(n.Location)),
     n.UpdateLocation: _nested(n.UpdateLocation, location=_plain(n.Location)),
     n.CreateGroup: _nested(n.CreateGroup, group=_plain(n.Group)),
@@ -154,12 +191,13 @@ _COMMANDS: dict[type, Decoder] = {
 
 _SHORTAGE = _plain(r.Shortage)
 _VIEW = _nested(r.ReservationView, lines=_each(_plain(r.ReservationLine)))
-_STOCK = _nested(r.StockView, quotas=_each(_plain(r.Quota)))
+_SUPPLY = _plain(r.SupplyView)
+_STOCK = _nested(r.StockView, quotas=_each(_plain(r.Quota)), supplies=_each(_SUPPLY))
 
 _RESULTS: dict[type, Decoder] = {
     r.Rejected: _plain(r.Rejected),
     r.ReserveResult: _nested(r.ReserveResult, lines=_each(_plain(r.HeldLine))),
-    r.TransitionResult: _nested(r.TransitionResult, view=_optional(_VIEW)),
+    r.TransitionResult: _nested(r.TransitionResult, view=_optional(_VIEW), owed=_owed),
     r.MovementResult: _nested(r.MovementResult, shortage=_optional(_SHORTAGE)),
     r.CountResult: _nested(r.CountResult, lines=_each(_plain(r.CountLine)), shortages=_each(_SHORTAGE)),
     r.Done: _nested(r.Done, shortages=_each(_SHORTAGE)),
@@ -167,6 +205,10 @@ _RESULTS: dict[type, Decoder] = {
     n.NetworkDone: _plain(n.NetworkDone),
     r.StockPage: _nested(r.StockPage, rows=_each(_STOCK)),
     r.ReservationPage: _nested(r.ReservationPage, rows=_each(_VIEW)),
+    a.OpenResult: _nested(a.OpenResult, parts=_PARTS),
+    a.AmendResult: _nested(a.AmendResult, parts=_PARTS, view=_optional(_VIEW), owed=_owed),
+    a.Heard: _nested(a.Heard, follow=_optional(_FOLLOW)),
+    r.SupplyPage: _nested(r.SupplyPage, rows=_each(_SUPPLY)),
 }
 
 _RESULT_OF: dict[type, type] = {
@@ -176,6 +218,7 @@ _RESULT_OF: dict[type, type] = {
     c.Release: r.TransitionResult,
     c.Fulfil: r.TransitionResult,
     c.SetCount: r.CountResult,
+    t.Amend: a.AmendResult,
 }
 
 
@@ -188,6 +231,11 @@ def _refused(fields: Sequence[Any]) -> e.Refused:
 def _network_changed(fields: Sequence[Any]) -> n.NetworkChanged:
     at_ns, command, kind = fields
     return n.NetworkChanged(at_ns, _COMMANDS[_CLASS[kind]](command), kind)
+
+
+def _decided(fields: Sequence[Any]) -> t.Decided:
+    at_ns, command, kind, lines = fields
+    return t.Decided(at_ns, _COMMANDS[_CLASS[kind]](command), kind, lines)
 
 
 _EVENTS: dict[type, Decoder] = {
@@ -204,11 +252,25 @@ _EVENTS: dict[type, Decoder] = {
     e.Configured: _nested(e.Configured, command=_COMMANDS[c.Configure]),
     e.ShortageFound: _plain(e.ShortageFound),
     e.Limited: _nested(e.Limited, limits=_plain(LedgerLimits)),
+    e.SupplySet: _nested(e.SupplySet, command=_COMMANDS[c.SetSupply]),
+    t.Opened: _nested(t.Opened, command=_COMMANDS[t.Open]),
+    t.Amended: _nested(t.Amended, command=_COMMANDS[t.Amend]),
+    t.Decided: _decided,
+    t.PickupMissed: _plain(t.PickupMissed),
+    t.Followed: _nested(t.Followed, command=_COMMANDS[t.Follow]),
+    t.Confirmed: _plain(t.Confirmed),
+    t.Told: _plain(t.Told),
+    t.Voided: _plain(t.Voided),
     n.NetworkChanged: _network_changed,
 }
 
 _CLASS: dict[int, type] = {kind: cls for cls, kind in KIND.items()}
 _DECODE: dict[int, Decoder] = {KIND[cls]: d for cls, d in (_COMMANDS | _RESULTS | _EVENTS).items()}
+
+
+def open_command(fields: Sequence[Any]) -> t.Open:
+    """The Open that a header in a snapshot was made by."""
+    return cast("t.Open", _COMMANDS[t.Open](fields))
 
 
 def tagged(value: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -10,6 +10,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 Lines = tuple[tuple[str, int], ...]
+PlacedLines = tuple[tuple[str, int, str], ...]
+"""`(sku, quantity, location)`."""
 
 
 class Policy(IntEnum):
@@ -31,6 +33,14 @@ class MovementType(IntEnum):
     DISPOSITION_CHANGE = 7
     COUNT = 8
     SHIPMENT = 9
+    SUPPLY = 10
+
+
+class SupplyKind(IntEnum):
+    """Where expected units come from."""
+
+    PURCHASE_ORDER = 1
+    TRANSFER = 2
 
 
 class Measure(IntEnum):
@@ -43,7 +53,13 @@ class Measure(IntEnum):
 class Reserve(NamedTuple):
     """Hold units of one location for an order until `ttl_ns` has passed.
 
-    `pick_at_ns` chooses the capacity window (0: the window of now). `reservation` is the id the hold will have.
+    Attributes:
+        reservation: the id the hold will have.
+        pick_at_ns: chooses the capacity window (0: the window of now).
+        home: for a part of a reservation over several locations, the location that decides its fate; such a hold does
+            not expire by itself, it asks (see `core.protocol`). "" for a reservation of this location alone.
+        elsewhere: the network knows the SKUs, so one that was never stocked here is short, not unknown.
+        promise_by_ns: what stock lacks may be held against supply expected by then (0: from stock only).
     """
 
     request_id: str
@@ -54,6 +70,9 @@ class Reserve(NamedTuple):
     policy: int = Policy.ALL_OR_NOTHING
     order: str = ""
     pick_at_ns: int = 0
+    home: str = ""
+    elsewhere: bool = False
+    promise_by_ns: int = 0
 
 
 class Commit(NamedTuple):
@@ -72,20 +91,25 @@ class Extend(NamedTuple):
 
 
 class Release(NamedTuple):
-    """Give units back: all that is open, or the named lines."""
+    """Give units back: all that is open, or `lines` wherever they are held, or `placed` where they say."""
 
     request_id: str
     reservation: str
     lines: Lines = ()
     reason: str = ""
+    placed: PlacedLines = ()
 
 
 class Fulfil(NamedTuple):
-    """Units of a committed reservation left the building: on_hand and committed go down together."""
+    """Units of a committed reservation left the building: on_hand and committed go down together.
+
+    All that is open, or `lines` wherever they are held, or `placed` where they say.
+    """
 
     request_id: str
     reservation: str
     lines: Lines = ()
+    placed: PlacedLines = ()
 
 
 class Movement(NamedTuple):
@@ -95,13 +119,18 @@ class Movement(NamedTuple):
         source: who tells it; ids and sequences are unique per source.
         movement_id: unique per source.
         sequence: optional position, strictly growing per source and location (0: none).
-        quantity: magnitude > 0; signed for ADJUSTMENT; the absolute count >= 0 for COUNT.
+        quantity: magnitude > 0; signed for ADJUSTMENT; the absolute count >= 0 for COUNT; for SUPPLY all units of it,
+            those received among them (0 cancels it).
         disposition: where units land or are taken from; "" is sellable. For DISPOSITION_CHANGE the target.
         from_disposition: only for DISPOSITION_CHANGE.
         reservation: for SALE and SHIPMENT, the reservation these units fulfil, if any.
         occurred_ns: when it happened; for COUNT its as-of watermark (0: now).
         recorded_ns: when the source wrote it down (0: unknown).
         corrects: movement_id of the same source that this one corrects.
+        supply: for SUPPLY what it announces; for RECEIPT and TRANSFER_IN, the supply these units come from.
+        expect_ns: only for SUPPLY: when the units are expected.
+        final: only for RECEIPT and TRANSFER_IN: the rest of the supply will not come.
+        supply_kind: only for SUPPLY: a `SupplyKind` (0: as it was, a purchase order when it is new).
     """
 
     source: str
@@ -118,6 +147,10 @@ class Movement(NamedTuple):
     reason: str = ""
     reference: str = ""
     corrects: str = ""
+    supply: str = ""
+    expect_ns: int = 0
+    final: bool = False
+    supply_kind: int = 0
 
 
 class SetCount(NamedTuple):
@@ -178,7 +211,27 @@ class Configure(NamedTuple):
     clear_capacity: bool = False
 
 
-Write = Reserve | Commit | Extend | Release | Fulfil | SetCount | SetStockPolicy | Configure
+class SupplyLine(NamedTuple):
+    """Expected units of one SKU: all of the supply's, those received among them; 0 cancels it.
+
+    `kind` 0 leaves it as it was; a new supply is a purchase order then.
+    """
+
+    supply: str
+    sku: str
+    quantity: int
+    expect_ns: int
+    kind: int = 0
+
+
+class SetSupply(NamedTuple):
+    """Announce supplies or replace what was announced; SKUs not stocked yet are registered."""
+
+    request_id: str
+    lines: tuple[SupplyLine, ...]
+
+
+Write = Reserve | Commit | Extend | Release | Fulfil | SetCount | SetStockPolicy | Configure | SetSupply
 Transition = Commit | Extend | Release | Fulfil
 
 
@@ -210,11 +263,20 @@ class ListReservations(NamedTuple):
     order: str = ""
 
 
+class ListSupply(NamedTuple):
+    """A page of supplies in the order they were first told, after serial `after`; `ended` tells those done, too."""
+
+    after: int
+    limit: int
+    sku: str = ""
+    ended: bool = False
+
+
 class Summarise(NamedTuple):
     """The location at a glance."""
 
 
-Query = GetStock | ListStock | GetReservation | ListReservations | Summarise
+Query = GetStock | ListStock | GetReservation | ListReservations | Summarise | ListSupply
 Command = Write | Movement | Query
 
 

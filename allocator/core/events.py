@@ -19,8 +19,10 @@ from allocator.core.commands import (
     Reserve,
     SetCount,
     SetStockPolicy,
+    SetSupply,
 )
 from allocator.core.limits import LedgerLimits
+from allocator.core.protocol import types as t
 from allocator.core.results import CountResult, Shortage
 
 
@@ -131,6 +133,13 @@ class Limited(NamedTuple):
     limits: LedgerLimits
 
 
+class SupplySet(NamedTuple):
+    """Supplies were announced, or what was announced of them replaced."""
+
+    at_ns: int
+    command: SetSupply
+
+
 Event = (
     Reserved
     | Refused
@@ -145,6 +154,29 @@ Event = (
     | Configured
     | ShortageFound
     | Limited
+    | SupplySet
+    | t.Opened
+    | t.Amended
+    | t.Decided
+    | t.PickupMissed
+    | t.Followed
+    | t.Confirmed
+    | t.Told
+    | t.Voided
 )
-Remembered = Reserved | Refused | Committed | Extended | Released | Fulfilled | Counted | PolicySet | Configured
+Remembered = (
+    Reserved
+    | Refused
+    | Committed
+    | Extended
+    | Released
+    | Fulfilled
+    | Counted
+    | PolicySet
+    | Configured
+    | SupplySet
+    | t.Opened
+    | t.Amended
+    | t.Decided
+)
 """Events that answer a command with a request id."""

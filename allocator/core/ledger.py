@@ -16,6 +16,7 @@ from allocator.core import (
     reserving,
     settings,
     snapshot,
+    supplying,
     transitions,
 )
 from allocator.core import commands as c
@@ -23,20 +24,26 @@ from allocator.core import events as e
 from allocator.core.capacity import CapacityBook
 from allocator.core.limits import LedgerLimits
 from allocator.core.movements import MovementLog
+from allocator.core.protocol import answers as a
+from allocator.core.protocol import home, participant
+from allocator.core.protocol import types as t
+from allocator.core.protocol.headers import HeaderBook
 from allocator.core.quotas import QuotaBook
 from allocator.core.repeats import answer_again
 from allocator.core.requests import RequestTable
 from allocator.core.reservations import ReservationBook
 from allocator.core.results import TransitionResult
 from allocator.core.stock import StockColumns
+from allocator.core.supply import SupplyBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from allocator.core.results import LedgerSummary, Rejected, ReservationPage, Result, StockPage
+    from allocator.core.results import LedgerSummary, Rejected, ReservationPage, Result, StockPage, SupplyPage
 
-    Answer = StockPage | ReservationPage | LedgerSummary | Rejected
-    Decision = tuple[Result, tuple[e.Event, ...]]
+    Answer = StockPage | ReservationPage | LedgerSummary | SupplyPage | Rejected
+    Executable = c.Write | c.Movement | t.Open | t.Amend | t.Message
+    Decision = tuple[Result | a.Outcome, tuple[e.Event, ...]]
     Decider = Callable[["StockLedger", Any, int], Decision]
     Applier = Callable[["StockLedger", Any], None]
     Answerer = Callable[["StockLedger", Any], "Answer"]
@@ -50,7 +57,18 @@ _DECIDERS: dict[type, Decider] = {
     c.SetCount: counting.decide,
     c.SetStockPolicy: settings.decide_policy,
     c.Configure: settings.decide_configure,
+    t.Open: home.decide_open,
+    t.Amend: home.decide_amend,
+    c.SetSupply: supplying.decide,
 }
+
+_TOLD: dict[type, Decider] = {
+    c.Movement: moving.decide,
+    t.Follow: participant.decide_follow,
+    t.Confirm: home.decide_confirm,
+    t.Ask: home.decide_ask,
+}
+"""Commands without a request id: they know by themselves whether they came before."""
 
 _APPLIERS: dict[type, Applier] = {
     e.Reserved: reserving.apply,
@@ -66,9 +84,59 @@ _APPLIERS: dict[type, Applier] = {
     e.Configured: settings.apply_configured,
     e.ShortageFound: lambda ledger, event: None,  # noqa: ARG005  # told to the outside, changes nothing
     e.Limited: lambda ledger, event: ledger.limit(event.limits),
+    t.Opened: home.apply_opened,
+    t.Amended: home.apply_amended,
+    t.Decided: home.apply_decided,
+    t.PickupMissed: home.apply_ended,
+    t.Confirmed: home.apply_confirmed,
+    t.Told: home.apply_told,
+    t.Voided: home.apply_voided,
+    t.Followed: participant.apply_followed,
+    e.SupplySet: supplying.apply,
 }
 
-_UNREMEMBERED = frozenset((e.Expired, e.Moved, e.ShortageFound, e.Limited))
+_UNREMEMBERED = frozenset(
+    (
+        e.Expired,
+        e.Moved,
+        e.ShortageFound,
+        e.Limited,
+        t.PickupMissed,
+        t.Confirmed,
+        t.Told,
+        t.Voided,
+        t.Followed,
+    )
+)
+
+
+def _complete_transition(ledger: StockLedger, command: Any, result: TransitionResult) -> TransitionResult:  # noqa: ANN401
+    """The answer with the reservation as it is now, and what its participants are to be told."""
+    header = ledger.headers.by_id.get(command.reservation)
+    if header is not None:
+        return result._replace(view=header.view(), owed=ledger.headers.owed_by(header))
+    reservation = ledger.reservations.by_id.get(command.reservation)
+    return result._replace(view=reservation.view() if reservation is not None else None)
+
+
+def _complete_amend(ledger: StockLedger, command: t.Amend, result: a.AmendResult) -> a.AmendResult:
+    header = ledger.headers.by_id.get(command.reservation)
+    if header is None:
+        reservation = ledger.reservations.by_id.get(command.reservation)
+        return result._replace(view=reservation.view() if reservation is not None else None)
+    return result._replace(view=header.view(), owed=ledger.headers.owed_by(header))
+
+
+def _complete_heard(ledger: StockLedger, command: Any, result: a.Heard) -> a.Heard:  # noqa: ANN401  # any message
+    return home.answer_ask(ledger, command) if type(command) is t.Ask else result
+
+
+_COMPLETERS: dict[type, Callable[[StockLedger, Any, Any], Any]] = {
+    TransitionResult: _complete_transition,
+    a.AmendResult: _complete_amend,
+    a.Heard: _complete_heard,
+}
+"""What an answer says of the state after the command."""
 
 _QUERIES: dict[type, Answerer] = {
     c.GetStock: queries.get_stock,
@@ -76,6 +144,7 @@ _QUERIES: dict[type, Answerer] = {
     c.GetReservation: queries.get_reservation,
     c.ListReservations: queries.list_reservations,
     c.Summarise: queries.summarise,
+    c.ListSupply: queries.list_supply,
 }
 
 
@@ -102,19 +171,22 @@ class StockLedger:
         self.dispositions: dict[str, dict[str, int]] = {}
         self.capacity = CapacityBook(self.limits.windows_max)
         self.reservations = ReservationBook(self.limits)
+        self.headers = HeaderBook(self.limits)
         self.requests = RequestTable(self.limits)
         self.movements = MovementLog(self.limits)
+        self.supply = SupplyBook(self.limits.supplies_max)
         self.changed: set[int] = set()
 
-    def decide(self, command: c.Write | c.Movement, now_ns: int) -> Decision:
+    def decide(self, command: Executable, now_ns: int) -> Decision:
         """Answer `command` as of `now_ns` and tell which events would make it so; changes nothing."""
         if now_ns < self.clock_ns:  # noqa: PLR1730  # a call of max() costs three times as much, each time
             now_ns = self.clock_ns
-        if type(command) is c.Movement:
-            return moving.decide(self, command, now_ns)
+        told = _TOLD.get(type(command))
+        if told is not None:
+            return told(self, command, now_ns)
         first = self.requests.by_id.get(command[0])
         if first is not None:
-            return answer_again(command, first), ()
+            return answer_again(command, first), ()  # type: ignore[arg-type]  # messages went before
         return _DECIDERS[type(command)](self, command, now_ns)
 
     def apply(self, event: e.Event) -> None:
@@ -129,30 +201,32 @@ class StockLedger:
     def tick(self, now_ns: int) -> list[e.Event]:
         """Expire the holds that ran out by `now_ns`, in order of expiry, and return the events."""
         events: list[e.Event] = []
-        queue = self.reservations.queue
-        if not queue or queue[0][0] > now_ns:
+        queue, headers = self.reservations.queue, self.headers.queue
+        if (not queue or queue[0][0] > now_ns) and (not headers or headers[0][0] > now_ns):
             return events
         now_ns = max(now_ns, self.clock_ns)
+        while (ending := home.end_due(self, now_ns)) is not None:
+            self.apply(ending)
+            events.append(ending)
         while (reservation := self.reservations.due(now_ns)) is not None:
             event = e.Expired(now_ns, reservation.id, reservation.open_lines())
             self.apply(event)
             events.append(event)
         return events
 
-    def execute(self, command: c.Write | c.Movement, now_ns: int) -> tuple[Result, list[e.Event]]:
+    def execute(self, command: Executable, now_ns: int) -> tuple[Result | a.Outcome, list[e.Event]]:
         """Expire what is due, decide `command` and apply its events; returns its result and all events."""
         events = self.tick(now_ns)
         result, decided = self.decide(command, now_ns)
         events.extend(decided)
         return self.enact(command, result, decided), events
 
-    def enact(self, command: c.Write | c.Movement, result: Result, events: Sequence[e.Event]) -> Result:
+    def enact(self, command: Executable, result: Result | a.Outcome, events: Sequence[e.Event]) -> Result | a.Outcome:
         """Apply what was decided and complete the answer with the reservation as it is then."""
         for event in events:
             self.apply(event)
-        if type(result) is TransitionResult:
-            return result._replace(view=transitions.view_of(self, command))  # type: ignore[arg-type]  # a transition
-        return result
+        complete = _COMPLETERS.get(type(result))
+        return complete(self, command, result) if complete is not None else result
 
     def close_batch(self) -> int:
         """End a batch of applied events: the version grows by one and is returned."""
@@ -171,16 +245,19 @@ class StockLedger:
         return _QUERIES[type(query)](self, query)
 
     def next_expiry_ns(self) -> int | None:
-        """When the next hold runs out, ns; None when nothing is held."""
-        return self.reservations.next_expiry_ns()
+        """When the next hold or pickup window ends, ns; None when none does."""
+        ends = (self.reservations.next_expiry_ns(), self.headers.next_deadline_ns())
+        return min((end for end in ends if end is not None), default=None)
 
     def limit(self, limits: LedgerLimits) -> None:
         """Bound the tables anew; what is too much now is forgotten when the next one comes."""
         self.limits = limits
         self.capacity.windows_max = limits.windows_max
         self.reservations.limits = limits
+        self.headers.limits = limits
         self.requests.limit(limits)
         self.movements.limit(limits)
+        self.supply.supplies_max = limits.supplies_max
 
     def touch(self, i: int) -> None:
         """Note that the stock of SKU `i` changed."""

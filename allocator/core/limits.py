@@ -22,11 +22,19 @@ SKUS_PER_CALL_MAX: Final = 1_000
 """SKUs of one GetStock or BatchGetAvailability, and rows of a page."""
 AT_RISK_MAX: Final = 100
 """Reservations a Shortage names; it also tells how many there are in all."""
+SUPPLIES_PER_SKU_MAX: Final = 1_000
+"""Supplies still open of one SKU at one location."""
+SUPPLIES_TOLD_MAX: Final = 100
+"""Supplies of one SKU told with its stock; ListSupply tells the others."""
 
 NS_PER_S: Final = 1_000_000_000
 TTL_MIN_NS: Final = NS_PER_S
 TTL_DEFAULT_NS: Final = 15 * 60 * NS_PER_S
 TTL_MAX_NS: Final = 4 * 3600 * NS_PER_S
+DAY_NS: Final = 24 * 3600 * NS_PER_S
+PROMISE_HORIZON_DEFAULT_NS: Final = 30 * DAY_NS
+PROMISE_HORIZON_MAX_NS: Final = 180 * DAY_NS
+"""How far ahead units may be promised at most: see `core.promise`."""
 CLOCK_SKEW_MAX_NS: Final = 5 * 60 * NS_PER_S
 """How far ahead of ours the clock of whoever counts may be: a count as of later than that is refused."""
 
@@ -45,6 +53,7 @@ class LedgerLimits(NamedTuple):
         movement_ids_max: movement ids remembered to tell duplicates.
         movements_age_ns: how long both are kept, ns.
         windows_max: capacity windows with something booked.
+        supplies_max: supplies known, open ones and ended ones together; the oldest ended ones are forgotten first.
     """
 
     skus_max: int = 5_000_000
@@ -57,3 +66,4 @@ class LedgerLimits(NamedTuple):
     movement_ids_max: int = 200_000
     movements_age_ns: int = 7 * 24 * 3600 * NS_PER_S
     windows_max: int = 512
+    supplies_max: int = 100_000

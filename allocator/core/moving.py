@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from allocator.core import supplying
 from allocator.core.commands import Movement, MovementType
 from allocator.core.events import Moved
 from allocator.core.limits import CLOCK_SKEW_MAX_NS, DISPOSITIONS_PER_SKU_MAX, QUANTITY_MAX, SOURCES_MAX
@@ -24,7 +25,10 @@ _SIGN = {
     MovementType.TRANSFER_OUT: -1,
     MovementType.DISPOSITION_CHANGE: 0,
     MovementType.COUNT: 0,
+    MovementType.SUPPLY: 0,
 }
+_MAY_BE_NONE = (MovementType.COUNT, MovementType.SUPPLY)
+_NEVER_COUNTED = (MovementType.COUNT, MovementType.DISPOSITION_CHANGE, MovementType.SUPPLY)
 _SERVING = (MovementType.SALE, MovementType.SHIPMENT)
 
 
@@ -41,7 +45,7 @@ def decide(ledger: StockLedger, movement: Movement, now_ns: int) -> Decision:
         if refusal:
             detail = "an older count than what is known can no longer be worked out"
             return _answer(ledger, movement, MovementStatus.REJECTED, 0, refusal, detail), ()
-    late = is_late(ledger, movement, now_ns)
+    late = is_late(ledger, movement, now_ns) or supplying.is_late(ledger, movement, occurred(movement, now_ns))
     delta = 0 if late else _delta(ledger, movement, now_ns)
     served = _served(ledger, movement, now_ns)
     gained = delta - _unsellable_gain(ledger, movement)
@@ -61,8 +65,11 @@ def apply(ledger: StockLedger, event: Moved) -> None:
     stock = ledger.stock
     i = stock.add(sku)
     if served:
-        reservation = ledger.reservations.by_id[movement.reservation]
+        reservation = ledger.reservations.serving(movement.reservation, sku)
+        assert reservation is not None
         take_out(ledger, reservation, i, served, reservation.open_of(sku))
+        if reservation.home:
+            ledger.reservations.tell(reservation)
         close_if_done(ledger, reservation, at_ns, State.RELEASED)
     stock.on_hand[i] += delta
     for disposition, units in disposition_changes(movement):
@@ -73,6 +80,8 @@ def apply(ledger: StockLedger, event: Moved) -> None:
         ledger.stock.note_count(i, occurred_ns)
     if delta:
         ledger.movements.add_delta(sku, occurred_ns, delta, ledger.version + 1, at_ns)
+    if movement.supply:
+        supplying.apply_movement(ledger, i, movement, occurred_ns)
     ledger.touch(i)
 
 
@@ -130,7 +139,7 @@ def count_refusal(ledger: StockLedger, sku: str, as_of_ns: int) -> str:
 
 def is_late(ledger: StockLedger, movement: Movement, now_ns: int) -> bool:
     """Whether the SKU's newest count has this movement in it already."""
-    counted = movement.type not in (MovementType.COUNT, MovementType.DISPOSITION_CHANGE)
+    counted = movement.type not in _NEVER_COUNTED
     watermark_ns = ledger.stock.watermark_ns(movement.sku)
     if not movement.occurred_ns:  # it happens now, after whatever was told before it
         return counted and now_ns < watermark_ns
@@ -154,8 +163,10 @@ def _served(ledger: StockLedger, movement: Movement, now_ns: int) -> int:
     """Units of the movement that its reservation has open (a hold past its end has none)."""
     if not movement.reservation or movement.type not in _SERVING:
         return 0
-    reservation = ledger.reservations.by_id.get(movement.reservation)
-    if reservation is None or (reservation.state == State.HELD and reservation.expires_ns <= now_ns):
+    reservation = ledger.reservations.serving(movement.reservation, movement.sku)
+    if reservation is None:
+        return 0
+    if not reservation.home and reservation.state == State.HELD and reservation.expires_ns <= now_ns:
         return 0
     return min(movement.quantity, reservation.open_of(movement.sku))
 
@@ -186,7 +197,7 @@ def _problem(ledger: StockLedger, movement: Movement, now_ns: int) -> tuple[str,
     if not movement.source or not movement.movement_id or movement.sequence < 0:
         return "INVALID", "source and movement_id are required, and sequence is not negative"
     size = abs(quantity) if kind == MovementType.ADJUSTMENT else quantity
-    if not (0 if kind == MovementType.COUNT else 1) <= size <= QUANTITY_MAX:
+    if not (0 if kind in _MAY_BE_NONE else 1) <= size <= QUANTITY_MAX:
         return (
             "INVALID",
             f"quantity {quantity} is not allowed for this type; at most {QUANTITY_MAX} units, no zero",
@@ -212,4 +223,4 @@ def _shape_problem(ledger: StockLedger, movement: Movement, now_ns: int) -> tupl
         return "TABLE_FULL", f"{SOURCES_MAX} sources number their movements here, the most there may be"
     if movement.sku not in ledger.stock.index and len(ledger.stock) >= ledger.limits.skus_max:
         return "TABLE_FULL", f"{ledger.limits.skus_max} SKUs are stocked here, the most there may be"
-    return None
+    return supplying.movement_problem(ledger, movement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,16 @@ from allocator.core.results import (
     ReservationPage,
     StockPage,
     StockView,
+    SupplyPage,
 )
 
 if TYPE_CHECKING:
-    from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock, Summarise
+    from collections.abc import Iterable
+
+    from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock, ListSupply, Summarise
     from allocator.core.ledger import StockLedger
+    from allocator.core.protocol.headers import Header
+    from allocator.core.reservations import Reservation
 
 
 def get_stock(ledger: StockLedger, query: GetStock) -> StockPage | Rejected:
@@ -42,8 +48,11 @@ def list_stock(ledger: StockLedger, query: ListStock) -> StockPage:
 
 def get_reservation(ledger: StockLedger, query: GetReservation) -> ReservationPage | Rejected:
     """One reservation, as a page of one."""
+    header = ledger.headers.by_id.get(query.reservation)
+    if header is not None:
+        return ReservationPage((header.view(),), version=ledger.version)
     reservation = ledger.reservations.by_id.get(query.reservation)
-    if reservation is None:
+    if reservation is None or reservation.home:
         detail = f"reservation {query.reservation!r} is not known here; it may have ended long ago"
         return Rejected(Reason.RESERVATION_UNKNOWN, "name", detail)
     return ReservationPage((reservation.view(),), version=ledger.version)
@@ -51,21 +60,36 @@ def get_reservation(ledger: StockLedger, query: GetReservation) -> ReservationPa
 
 def list_reservations(ledger: StockLedger, query: ListReservations) -> ReservationPage:
     """A page of reservations by serial."""
+    plain = (r for r in ledger.reservations.by_id.values() if not r.home)
+    both: Iterable[Reservation | Header] = plain
+    if ledger.headers.by_id:
+        both = merge(plain, ledger.headers.by_id.values(), key=lambda r: r.serial)
     matches = (
-        r
-        for r in ledger.reservations.by_id.values()
-        if r.serial > query.after and query.state in (0, r.state) and query.order in ("", r.order)
+        r for r in both if r.serial > query.after and query.state in (0, r.state) and query.order in ("", r.order)
     )
-    found = list(islice(matches, query.limit + 1))
+    found: list[Reservation | Header] = list(islice(matches, query.limit + 1))
     page = found[: query.limit]
     next_after = page[-1].serial if page and len(found) > len(page) else 0
     return ReservationPage(tuple(r.view() for r in page), next_after, ledger.version)
 
 
+def list_supply(ledger: StockLedger, query: ListSupply) -> SupplyPage:
+    """A page of supplies by serial."""
+    matches = (
+        supply
+        for supply in ledger.supply.by_key.values()
+        if supply.serial > query.after and query.sku in ("", supply.sku) and (query.ended or supply.open)
+    )
+    found = list(islice(matches, query.limit + 1))
+    page = found[: query.limit]
+    next_after = page[-1].serial if page and len(found) > len(page) else 0
+    return SupplyPage(tuple(supply.view() for supply in page), next_after, ledger.version)
+
+
 def summarise(ledger: StockLedger, query: Summarise) -> LedgerSummary:  # noqa: ARG001  # one shape for all
     """The location at a glance."""
     stocked = int(np.count_nonzero(ledger.stock.column("on_hand")))
-    live = ledger.reservations.live_count
+    live = ledger.reservations.live_count + ledger.headers.live_count + len(ledger.headers.owing)
     return LedgerSummary(ledger.version, len(ledger.stock), stocked, live, ledger.accepting)
 
 
@@ -74,6 +98,7 @@ def _stock_view(ledger: StockLedger, i: int) -> StockView:
     sku = stock.skus[i]
     quotas = ledger.quotas.by_sku.get(i, {})
     left = stock.free(i) - ledger.quotas.unused_by_others(i, "")
+    incoming, supplies = ledger.supply.told_of(i)
     return StockView(
         sku,
         stock.on_hand[i],
@@ -83,4 +108,7 @@ def _stock_view(ledger: StockLedger, i: int) -> StockView:
         stock.safety_stock[i],
         tuple(Quota(channel, quota, reserved) for channel, (quota, reserved) in quotas.items()),
         max(0, left),
+        incoming,
+        0,
+        supplies,
     )

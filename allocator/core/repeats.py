@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from allocator.core import events as e
 from allocator.core.commands import Policy, Reserve, merge_lines
+from allocator.core.protocol import answers as a
+from allocator.core.protocol import types as t
 from allocator.core.results import (
     Done,
     HeldLine,
@@ -18,12 +20,15 @@ from allocator.core.results import (
 )
 
 if TYPE_CHECKING:
-    from allocator.core.commands import Movement, Write
+    from allocator.core.commands import Write
     from allocator.core.reservations import Reservation
     from allocator.core.results import Result
 
+_NOT_ASKED = frozenset(("elsewhere",))
+"""Fields that the gateway fills in from what it knows at the time: they do not make a call another one."""
 
-def answer_again(command: Write | Movement, first: e.Remembered) -> Result:
+
+def answer_again(command: Write | t.Open | t.Amend, first: e.Remembered) -> Result | a.Outcome:
     """The answer to a `command` whose request id `first` has answered before."""
     return differing_field(command, first.command) or first_result(first)
 
@@ -34,12 +39,26 @@ def differing_field(command: Any, first: Any) -> Rejected | None:  # noqa: ANN40
         return _reused(command, "method", type(first).__name__, type(command).__name__)
     if first == command:
         return None
+    if isinstance(command, (t.Open, t.Amend)):  # their parts are new with each attempt
+        return _differing_call(command, first)
     pairs = zip(first, command, command._fields, strict=True)
-    before, now, name = next(pair for pair in pairs if pair[0] != pair[1])
-    return _reused(command, name, before, now)
+    differing = (pair for pair in pairs if pair[0] != pair[1] and pair[2] not in _NOT_ASKED)
+    before, now, name = next(differing, (None, None, ""))
+    return _reused(command, name, before, now) if name else None
 
 
-def first_result(event: e.Remembered) -> Result:
+def _differing_call(command: t.Open | t.Amend, first: t.Open | t.Amend) -> Rejected | None:
+    """The first field in which the call behind `command` differs from the one behind `first`."""
+    if command.reservation != first.reservation:
+        return _reused(command, "name", first.reservation, command.reservation)
+    before, now = dict(first.asked), dict(command.asked)
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            return _reused(command, name, before.get(name), now.get(name))
+    return None
+
+
+def first_result(event: e.Remembered) -> Result | a.Outcome:
     """The result that `event` stands for, marked as repeated."""
     if isinstance(event, e.Reserved):
         return reserve_result(event, repeated=True)
@@ -47,8 +66,14 @@ def first_result(event: e.Remembered) -> Result:
         return event.result._replace(repeated=True)  # type: ignore[attr-defined, no-any-return]  # a result tuple
     if isinstance(event, e.PolicySet):
         return Done(True, event.shortages)  # noqa: FBT003  # a row
-    if isinstance(event, e.Configured):
+    if isinstance(event, (e.Configured, e.SupplySet)):
         return Done(repeated=True)
+    if isinstance(event, t.Opened):
+        return open_result(event, repeated=True)
+    if isinstance(event, t.Amended):
+        return amend_result(event, repeated=True)
+    if isinstance(event, t.Decided):
+        return decided_result(event, repeated=True)
     lines = event.lines if isinstance(event, (e.Released, e.Fulfilled)) else ()
     return TransitionResult(TransitionStatus.DONE, lines, repeated=True)
 
@@ -66,6 +91,33 @@ def reserve_result(event: e.Reserved, *, repeated: bool = False) -> ReserveResul
         status = ReserveStatus.HELD
     expires_ns = event.at_ns + command.ttl_ns
     return ReserveResult(status, command.reservation, event.at_ns, expires_ns, lines, repeated=repeated)
+
+
+def open_result(event: t.Opened, *, repeated: bool = False) -> a.OpenResult:
+    """The answer that goes with an opened (or refused) header."""
+    at_ns, command = event
+    if not command.parts:
+        return a.OpenResult(a.OpenStatus.REFUSED, command.reservation, answer=command.answer, repeated=repeated)
+    expires_ns = at_ns + command.ttl_ns
+    status = a.OpenStatus.OPENED
+    return a.OpenResult(status, command.reservation, at_ns, expires_ns, command.parts, command.answer, repeated)
+
+
+def opened_before(first: t.Open, at_ns: int, command: t.Open) -> a.OpenResult | Rejected:
+    """The answer to an Open whose request id is forgotten but whose header is still known."""
+    return _differing_call(command, first) or open_result(t.Opened(at_ns, first), repeated=True)
+
+
+def amend_result(event: t.Amended, *, repeated: bool = False) -> a.AmendResult:
+    """The answer that goes with an amendment."""
+    command = event.command
+    return a.AmendResult(TransitionStatus.DONE, command.parts, command.answer, repeated=repeated)
+
+
+def decided_result(event: t.Decided, *, repeated: bool = False) -> TransitionResult:
+    """The answer that goes with a decision over several locations."""
+    placed = tuple((sku, units, location) for _, sku, units, location in event.lines)
+    return TransitionResult(TransitionStatus.DONE, (), repeated=repeated, placed=placed)
 
 
 def reserved_before(reservation: Reservation, command: Reserve) -> ReserveResult | Rejected:

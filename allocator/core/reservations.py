@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from typing import TYPE_CHECKING
 
+from allocator.core.protocol.types import ASK_GRACE_NS, OPENED, reservation_of
 from allocator.core.results import ReservationLine, ReservationView, State
 
 if TYPE_CHECKING:
@@ -20,7 +21,15 @@ FEW_LINES = 8
 
 
 class Reservation:
-    """One reservation; `done` holds, once anything happened, sku -> [fulfilled, released]."""
+    """One reservation, or one part of a reservation over several locations.
+
+    Attributes:
+        done: once anything happened, SKU -> [fulfilled, released].
+        expires_ns: when a hold ends; for a part when it asks its home (0: it need not).
+        home: for a part, the location that decides its fate.
+        seq: for a part, the newest state of its home that it has followed (-1: none yet).
+        lost: for a part, SKU -> [lost, damaged], counted in released as well.
+    """
 
     __slots__ = (
         "_granted",
@@ -28,10 +37,13 @@ class Reservation:
         "created_ns",
         "done",
         "expires_ns",
+        "home",
         "id",
         "lines",
+        "lost",
         "order",
         "pick_at_ns",
+        "seq",
         "serial",
         "state",
         "updated_ns",
@@ -50,6 +62,9 @@ class Reservation:
         expires_ns: int,
         pick_at_ns: int,
         done: dict[str, list[int]] | None = None,
+        home: str = "",
+        seq: int = -1,
+        lost: dict[str, list[int]] | None = None,
     ) -> None:
         self.id = id
         self.serial = serial
@@ -62,6 +77,9 @@ class Reservation:
         self.expires_ns = expires_ns
         self.pick_at_ns = pick_at_ns
         self.done = done
+        self.home = home
+        self.seq = seq
+        self.lost = lost
         self._granted: dict[str, int] | None = None
 
     @property
@@ -112,6 +130,12 @@ class Reservation:
             self.done = {}
         self.done.setdefault(sku, [0, 0])[kind] += quantity
 
+    def note_lost(self, sku: str, quantity: int, place: int) -> None:
+        """Count units given back as lost (place 0) or damaged (place 1)."""
+        if self.lost is None:
+            self.lost = {}
+        self.lost.setdefault(sku, [0, 0])[place] += quantity
+
     def view(self) -> ReservationView:
         """The reservation as callers see it."""
         done = self.done or {}
@@ -145,6 +169,9 @@ ROW = (
     "expires_ns",
     "pick_at_ns",
     "done",
+    "home",
+    "seq",
+    "lost",
 )
 
 
@@ -152,10 +179,15 @@ class ReservationBook:
     """Reservations by id in the order they were made, live ones also by SKU, held ones also by expiry.
 
     The expiry queue keeps stale entries (committed or extended since) until they come up or outnumber the others;
-    an entry counts only while its reservation is held and expires at that very time.
+    an entry counts only while its reservation is held and expires at that very time. Parts do not expire: they are in
+    `asks` by the time at which they ask their home.
+
+    Attributes:
+        parts: reservation -> holds of its live parts here.
+        telling: hold -> (home, SKU and units that left by movements, in all) of parts whose home does not know yet.
     """
 
-    __slots__ = ("by_id", "by_sku", "closed", "limits", "live_count", "queue", "serial")
+    __slots__ = ("asks", "by_id", "by_sku", "closed", "limits", "live_count", "parts", "queue", "serial", "telling")
 
     def __init__(self, limits: LedgerLimits) -> None:
         self.limits = limits
@@ -163,6 +195,9 @@ class ReservationBook:
         self.by_sku: dict[str, dict[str, None]] = {}
         self.queue: list[tuple[int, str]] = []
         self.closed: deque[tuple[int, str]] = deque()
+        self.asks: list[tuple[int, str]] = []
+        self.parts: dict[str, list[str]] = {}
+        self.telling: dict[str, tuple[str, Lines]] = {}
         self.serial = 0
         self.live_count = 0
 
@@ -181,7 +216,10 @@ class ReservationBook:
                 by_sku[sku] = {key: None}
             else:
                 holders[key] = None
-        if state == State.HELD:
+        if reservation.home:
+            self.parts.setdefault(reservation_of(key), []).append(key)
+            self.await_asking(reservation)
+        elif state == State.HELD:
             self.await_expiry(reservation)
 
     def hold(self, reservation: Reservation) -> None:
@@ -195,6 +233,10 @@ class ReservationBook:
                 by_sku[sku][key] = None
             else:
                 by_sku[sku] = {key: None}
+        if reservation.home:
+            self.parts.setdefault(reservation_of(key), []).append(key)
+            self.await_asking(reservation)
+            return
         heapq.heappush(self.queue, (reservation.expires_ns, key))
         if len(self.queue) > 2 * self.live_count + 64:
             self._drop_stale()
@@ -204,6 +246,46 @@ class ReservationBook:
         heapq.heappush(self.queue, (reservation.expires_ns, reservation.id))
         if len(self.queue) > 2 * self.live_count + 64:
             self._drop_stale()
+
+    def await_asking(self, part: Reservation) -> None:
+        """Queue the time at which a part asks its home."""
+        if not part.expires_ns:
+            return
+        heapq.heappush(self.asks, (part.expires_ns, part.id))
+        if len(self.asks) > 2 * self.live_count + 64:
+            self.asks = sorted({entry for entry in self.asks if self._asks(entry)})
+
+    def asking(self, now_ns: int) -> list[Reservation]:
+        """The parts that should have heard of their home by `now_ns`, longest first."""
+        found = []
+        while self.asks and self.asks[0][0] <= now_ns:
+            entry = heapq.heappop(self.asks)
+            if self._asks(entry):
+                found.append(entry)
+        for entry in found:  # they go on asking until they are answered
+            heapq.heappush(self.asks, entry)
+        return [self.by_id[hold] for _, hold in found]
+
+    def follow_home(self, reservation: Reservation, home: str) -> None:
+        """Make a reservation of this location alone a part of itself: its header decides from now on."""
+        reservation.home, reservation.seq = home, OPENED
+        self.parts[reservation.id] = [reservation.id]
+        if reservation.state == State.HELD:
+            reservation.expires_ns += ASK_GRACE_NS
+            self.await_asking(reservation)
+
+    def tell(self, part: Reservation) -> None:
+        """Note that the home of `part` does not know yet what left by movements."""
+        done = part.done or {}
+        self.telling[part.id] = (part.home, tuple((sku, pair[FULFILLED]) for sku, pair in done.items()))
+
+    def serving(self, name: str, sku: str) -> Reservation | None:
+        """The live reservation, or part of one, with open units of `sku` that a movement means by `name`."""
+        for key in self.parts.get(name, (name,)):
+            reservation = self.by_id.get(key)
+            if reservation is not None and reservation.open_of(sku):
+                return reservation
+        return None
 
     def next_expiry_ns(self) -> int | None:
         """When the next hold runs out, ns; None when nothing is held."""
@@ -228,6 +310,8 @@ class ReservationBook:
         """End `reservation`, and forget ended ones that are too old or too many."""
         reservation.state = state
         self.live_count -= 1
+        if reservation.home:
+            self._close_part(reservation)
         self.closed.append((at_ns, reservation.id))
         oldest_ns = at_ns - self.limits.closed_age_ns
         while self.closed and (len(self.closed) > self.limits.closed_max or self.closed[0][0] < oldest_ns):
@@ -237,10 +321,23 @@ class ReservationBook:
         """Live reservations with open units of `sku`, oldest first."""
         return (self.by_id[key] for key in self.by_sku.get(sku, ()))
 
+    def _close_part(self, part: Reservation) -> None:
+        name = reservation_of(part.id)
+        holds = self.parts[name]
+        holds.remove(part.id)
+        if not holds:
+            del self.parts[name]
+
+    def _asks(self, entry: tuple[int, str]) -> bool:
+        part = self.by_id.get(entry[1])
+        return part is not None and part.live and part.expires_ns == entry[0]
+
     def _drop_stale(self) -> None:
         self.queue = [entry for entry in self.queue if self._is_current(entry)]
         heapq.heapify(self.queue)
 
     def _is_current(self, entry: tuple[int, str]) -> bool:
         reservation = self.by_id.get(entry[1])
-        return reservation is not None and reservation.state == State.HELD and reservation.expires_ns == entry[0]
+        if reservation is None or reservation.home:
+            return False
+        return reservation.state == State.HELD and reservation.expires_ns == entry[0]

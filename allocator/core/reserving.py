@@ -9,6 +9,7 @@ from allocator.core.codec import KIND
 from allocator.core.commands import Policy, Reserve, merge_lines
 from allocator.core.events import Refused, Reserved
 from allocator.core.limits import QUANTITY_MAX, TTL_MAX_NS, TTL_MIN_NS
+from allocator.core.protocol.types import OPEN_GRACE_NS
 from allocator.core.repeats import reserve_result, reserved_before
 from allocator.core.reservations import Reservation
 from allocator.core.results import HeldLine, Reason, Rejected, ReserveResult, ReserveStatus, State
@@ -28,6 +29,9 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:  # n
     known = ledger.reservations.by_id.get(command.reservation)
     if known is not None:
         return reserved_before(known, command), ()
+    if command.reservation in ledger.headers.by_id:
+        detail = f"request_id {command.request_id!r} was used before: {command.reservation!r} is over several locations"
+        return Rejected(Reason.REQUEST_ID_REUSED, "lines", detail), ()
     lines = command.lines
     if len(lines) != 1:
         lines = merge_lines(lines)
@@ -80,8 +84,10 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
         command.order,
         at_ns,
         at_ns,
-        at_ns + command.ttl_ns,
+        at_ns + (OPEN_GRACE_NS if command.home else command.ttl_ns),
         command.pick_at_ns or at_ns,
+        None,
+        command.home,
     )
     book.hold(reservation)
     if ledger.capacity.plan is not None:
@@ -129,6 +135,9 @@ def _lefts(ledger: StockLedger, command: Reserve, lines: Lines) -> list[int] | R
     lefts = []
     for sku, _ in lines:
         i = stock.index.get(sku)
+        if i is None and command.elsewhere:
+            lefts.append(0)
+            continue
         if i is None:
             n = next(n for n, line in enumerate(command.lines) if line[0] == sku)
             return Rejected(Reason.SKU_UNKNOWN, f"lines[{n}].sku", f"SKU {sku!r} was never stocked here")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from allocator.core.commands import Lines
+from allocator.core.commands import Lines, PlacedLines
+from allocator.core.protocol.types import Follow
 
 
 class State(IntEnum):
@@ -74,6 +75,7 @@ class Reason(IntEnum):
     GROUP_UNKNOWN = 10
     IN_USE = 11
     INTERNAL = 12
+    VOID = 13
     LANE_UNKNOWN = 13
     PROFILE_UNKNOWN = 14
 
@@ -111,16 +113,21 @@ class ReserveResult(NamedTuple):
 
 
 class ReservationLine(NamedTuple):
-    """One line of a reservation: units granted, and how many of them are fulfilled and released."""
+    """One line of a reservation: units granted, and how many of them are fulfilled and released.
+
+    `location` is "" for the ledger's own; `waiting` units of the open ones wait for supply.
+    """
 
     sku: str
     quantity: int
     fulfilled: int
     released: int
+    location: str = ""
+    waiting: int = 0
 
 
 class ReservationView(NamedTuple):
-    """A reservation as it stands."""
+    """A reservation as it stands. `pick_until_ns` > 0 is the end of its pickup window."""
 
     reservation: str
     serial: int
@@ -131,15 +138,22 @@ class ReservationView(NamedTuple):
     updated_ns: int
     expires_ns: int
     lines: tuple[ReservationLine, ...]
+    pick_until_ns: int = 0
 
 
 class TransitionResult(NamedTuple):
-    """Answer to commit, extend, release, fulfil: the outcome and the units it moved; the view is of now."""
+    """Answer to commit, extend, release, fulfil: the outcome and the units it moved; the view is of now.
+
+    `placed` are the units moved when the reservation is over several locations; `owed` is what its participants are to
+    be told, (location, message).
+    """
 
     status: int
     lines: Lines
     view: ReservationView | None = None
     repeated: bool = False
+    placed: PlacedLines = ()
+    owed: tuple[tuple[str, Follow], ...] = ()
 
 
 class Shortage(NamedTuple):
@@ -195,8 +209,35 @@ class Quota(NamedTuple):
     reserved: int
 
 
+class SupplyView(NamedTuple):
+    """Expected units of one SKU.
+
+    Attributes:
+        supply: id of the supply; a purchase order has one of these for each of its SKUs.
+        sku: which.
+        kind: a `SupplyKind`.
+        quantity: units of all of it.
+        received: those that came, possibly more.
+        open: those still to come, 0 once it ended.
+        expect_ns: when, ns.
+        serial: position in the order they were first told.
+    """
+
+    supply: str
+    sku: str
+    kind: int
+    quantity: int
+    received: int
+    open: int
+    expect_ns: int
+    serial: int
+
+
 class StockView(NamedTuple):
-    """Every component of one SKU at one location, in base units."""
+    """Every component of one SKU at one location, in base units.
+
+    `incoming` are units still to come, `waiting` those promised from them; `supplies` are the soonest open ones.
+    """
 
     sku: str
     on_hand: int
@@ -206,6 +247,9 @@ class StockView(NamedTuple):
     safety_stock: int
     quotas: tuple[Quota, ...]
     available: int
+    incoming: int = 0
+    waiting: int = 0
+    supplies: tuple[SupplyView, ...] = ()
 
 
 class StockPage(NamedTuple):
@@ -220,6 +264,14 @@ class ReservationPage(NamedTuple):
     """A page of reservations; `next_after` is 0 at the end. `version` as in `StockPage`."""
 
     rows: tuple[ReservationView, ...]
+    next_after: int = 0
+    version: int = 0
+
+
+class SupplyPage(NamedTuple):
+    """A page of supplies; `next_after` is 0 at the end. `version` as in `StockPage`."""
+
+    rows: tuple[SupplyView, ...]
     next_after: int = 0
     version: int = 0
 
@@ -244,4 +296,5 @@ Result = (
     | StockPage
     | ReservationPage
     | LedgerSummary
+    | SupplyPage
 )

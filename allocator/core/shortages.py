@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from allocator.core.events import ShortageFound
 from allocator.core.limits import AT_RISK_MAX, LINES_MAX
+from allocator.core.protocol.types import reservation_of
 from allocator.core.results import Shortage, State
 
 if TYPE_CHECKING:
@@ -38,14 +39,18 @@ def shortage_after(  # noqa: PLR0913  # one change, told by its parts
         return None
     named: list[str] = []
     covered = 0
+    served_one = ledger.reservations.serving(served_id, sku) if served else None
     for reservation in _newest_first(ledger, sku):
         if covered >= missing or len(named) == most:
             break
-        units = reservation.open_of(sku) - (served if reservation.id == served_id else 0)
+        units = reservation.open_of(sku) - (served if reservation is served_one else 0)
         if units > 0:
-            named.append(reservation.id)
+            named.append(reservation_of(reservation.id))
             covered += units
-    return ShortageFound(now_ns, sku, missing, tuple(named), _holders(ledger, sku, served, served_id))
+    count = len(ledger.reservations.by_sku.get(sku, ()))
+    if served_one is not None and served_one.open_of(sku) == served:
+        count -= 1
+    return ShortageFound(now_ns, sku, missing, tuple(named), count)
 
 
 def as_result(event: ShortageFound) -> Shortage:
@@ -60,10 +65,3 @@ def _newest_first(ledger: StockLedger, sku: str) -> Iterator[Reservation]:
         for key in reversed(book.by_sku.get(sku, {})):
             if book.by_id[key].state == state:
                 yield book.by_id[key]
-
-
-def _holders(ledger: StockLedger, sku: str, served: int, served_id: str) -> int:
-    count = len(ledger.reservations.by_sku.get(sku, ()))
-    if served and ledger.reservations.by_id[served_id].open_of(sku) == served:
-        return count - 1
-    return count

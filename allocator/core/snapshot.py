@@ -10,6 +10,7 @@ from allocator.core.commands import Capacity
 from allocator.core.errors import BrokenInvariantError
 from allocator.core.limits import LedgerLimits
 from allocator.core.movements import SequenceWindow
+from allocator.core.protocol.headers import Header
 from allocator.core.reservations import Reservation
 from allocator.core.stock import COLUMNS, StockColumns
 
@@ -37,8 +38,14 @@ def dump(ledger: StockLedger) -> dict[str, Any]:
         "reservations": [reservation.as_row() for reservation in ledger.reservations.by_id.values()],
         "closed": list(ledger.reservations.closed),
         "serial": ledger.reservations.serial,
+        "telling": list(ledger.reservations.telling.items()),
+        "headers": [header.as_row() for header in ledger.headers.by_id.values()],
+        "headers_closed": list(ledger.headers.closed),
+        "owing": list(ledger.headers.owing),
+        "voided": list(ledger.headers.voided.items()),
         "requests": [codec.tagged(event) for event in ledger.requests.by_id.values()],
         "movements": _dump_movements(ledger),
+        "supplies": ledger.supply.as_state(),
     }
 
 
@@ -57,12 +64,14 @@ def load(cls: type[StockLedger], state: dict[str, Any]) -> StockLedger:
     ledger.quotas.by_sku = {i: {k: list(q) for k, q in entry.items()} for i, entry in state["quotas"].items()}
     ledger.dispositions = state["dispositions"]
     _load_reservations(ledger, state)
+    _load_headers(ledger, state)
     _load_capacity(ledger, *state["capacity"])
     for array in state["requests"]:
         event = codec.untagged(array)
         ledger.requests.by_id[event.command[0]] = event
         ledger.requests.order.append((event.at_ns, event.command[0]))
     _load_movements(ledger, state["movements"])
+    ledger.supply.load(state.get("supplies", ((), (), 0)), ledger.stock.index)
     return ledger
 
 
@@ -72,9 +81,23 @@ def _load_reservations(ledger: StockLedger, state: dict[str, Any]) -> None:
         reservation = Reservation(*row)
         if reservation.done is not None:
             reservation.done = {sku: list(pair) for sku, pair in reservation.done.items()}
+        if reservation.lost is not None:
+            reservation.lost = {sku: list(pair) for sku, pair in reservation.lost.items()}
         book.add(reservation)
     book.closed = deque(state["closed"])
     book.serial = state["serial"]
+    book.telling = dict(state.get("telling", ()))
+
+
+def _load_headers(ledger: StockLedger, state: dict[str, Any]) -> None:
+    """What snapshots of a build before there were headers do not have is empty."""
+    book = ledger.headers
+    for row in state.get("headers", ()):
+        book.add(Header.from_row(codec.open_command(row[0]), row))
+    book.closed = deque(state.get("headers_closed", ()))
+    order = {hold: place for place, hold in enumerate(state.get("owing", ()))}
+    book.owing = dict(sorted(book.owing.items(), key=lambda item: order[item[0]]))
+    book.voided = dict(state.get("voided", ()))
 
 
 def _load_capacity(ledger: StockLedger, plan: tuple[Any, ...] | None, used: list[tuple[int, int]]) -> None:

@@ -8,6 +8,7 @@ from allocator.core import codec
 from allocator.core.checks import check_lines, check_ttl
 from allocator.core.commands import Commit, Extend, Fulfil, Release, merge_lines
 from allocator.core.events import Committed, Expired, Extended, Fulfilled, Refused, Released
+from allocator.core.protocol import home
 from allocator.core.reservations import FULFILLED, RELEASED, Reservation
 from allocator.core.results import Reason, Rejected, State, TransitionResult, TransitionStatus
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from allocator.core.commands import Lines, Transition
     from allocator.core.events import Event
     from allocator.core.ledger import Decision, StockLedger
-    from allocator.core.results import ReservationView
 
 _ENDED = {
     State.EXPIRED: TransitionStatus.EXPIRED,
@@ -58,8 +58,12 @@ def decide_fulfil(ledger: StockLedger, command: Fulfil, now_ns: int) -> Decision
 def apply_committed(ledger: StockLedger, event: Committed) -> None:
     """Move the units from held to committed."""
     reservation = ledger.reservations.by_id[event.command.reservation]
-    if reservation.state == State.COMMITTED:
-        return
+    if reservation.state != State.COMMITTED:
+        commit_units(ledger, reservation, event.at_ns)
+
+
+def commit_units(ledger: StockLedger, reservation: Reservation, at_ns: int) -> None:
+    """Move the open units of a hold to committed; it does not end by itself any more."""
     stock = ledger.stock
     for sku, quantity in reservation.open_lines():
         i = stock.index[sku]
@@ -68,7 +72,7 @@ def apply_committed(ledger: StockLedger, event: Committed) -> None:
         ledger.touch(i)
     reservation.state = State.COMMITTED
     reservation.expires_ns = 0
-    reservation.updated_ns = event.at_ns
+    reservation.updated_ns = at_ns
 
 
 def apply_extended(ledger: StockLedger, event: Extended) -> None:
@@ -91,21 +95,19 @@ def apply_expired(ledger: StockLedger, event: Expired) -> None:
 
 def apply_fulfilled(ledger: StockLedger, event: Fulfilled) -> None:
     """Take units out of the reservation and off the shelf."""
-    stock = ledger.stock
     reservation = ledger.reservations.by_id[event.command.reservation]
-    left = dict(reservation.open_lines())
-    for sku, quantity in event.lines:
-        i = stock.index[sku]
-        take_out(ledger, reservation, i, quantity, left[sku])
-        stock.on_hand[i] -= quantity
-        ledger.movements.add_delta(sku, event.at_ns, -quantity, ledger.version + 1, event.at_ns)
+    ship(ledger, reservation, event.lines, event.at_ns)
     close_if_done(ledger, reservation, event.at_ns, State.RELEASED)
 
 
-def view_of(ledger: StockLedger, command: Transition) -> ReservationView | None:
-    """The reservation a transition is about, as it is now; None when it is forgotten."""
-    reservation = ledger.reservations.by_id.get(command.reservation)
-    return reservation.view() if reservation is not None else None
+def ship(ledger: StockLedger, reservation: Reservation, lines: Lines, at_ns: int) -> None:
+    """Let `lines` of `reservation` leave: neither reserved nor on hand any more."""
+    left = dict(reservation.open_lines())
+    for sku, quantity in lines:
+        i = ledger.stock.index[sku]
+        take_out(ledger, reservation, i, quantity, left[sku])
+        ledger.stock.on_hand[i] -= quantity
+        ledger.movements.add_delta(sku, at_ns, -quantity, ledger.version + 1, at_ns)
 
 
 def give_back(ledger: StockLedger, reservation: Reservation, lines: Lines, at_ns: int, end: State) -> None:
@@ -158,8 +160,11 @@ def _decide(
     on_live: Callable[[Reservation], Event | TransitionStatus],
 ) -> Decision:
     """Refuse by state, or let `on_live` make the event or refuse."""
+    header = ledger.headers.by_id.get(command.reservation)
+    if header is not None:
+        return home.decide_transition(header, command, now_ns)
     reservation = ledger.reservations.by_id.get(command.reservation)
-    if reservation is None:
+    if reservation is None or reservation.home:
         detail = f"reservation {command.reservation!r} is not known here; it may have ended long ago"
         return Rejected(Reason.RESERVATION_UNKNOWN, "name", detail), ()
     outcome = _ended(reservation, now_ns) or on_live(reservation)
@@ -174,12 +179,15 @@ def _decide(
 def _decide_lines(
     ledger: StockLedger, command: Release | Fulfil, now_ns: int, event: Callable[[Lines], Event]
 ) -> Decision:
-    asked = merge_lines(command.lines)
-    problem = check_lines(command.lines) if command.lines else None
+    given = tuple((sku, quantity) for sku, quantity, _ in command.placed) or command.lines
+    asked = merge_lines(given)
+    problem = check_lines(given) if given else None
     if problem is not None:
         return problem, ()
 
     def take(reservation: Reservation) -> Event | TransitionStatus:
+        if any(location != ledger.location for _, _, location in command.placed):
+            return TransitionStatus.LINES_EXCEED_OPEN
         if type(command) is Fulfil and reservation.state == State.HELD:
             return TransitionStatus.NOT_COMMITTED
         open_units = dict(reservation.open_lines())

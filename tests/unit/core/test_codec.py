@@ -21,6 +21,8 @@ from allocator.core.codec import (
 )
 from allocator.core.commands import Movement, MovementType, PolicyLine, SetStockPolicy
 from allocator.core.events import Refused
+from allocator.core.protocol.answers import Outcome
+from allocator.core.protocol.types import Amend, Decided, Message, Open
 from tests.unit.core.helpers import NOW, do_with_events, ledger_with, partial, reserve
 
 texts = st.text(max_size=8)
@@ -40,10 +42,13 @@ def shape(value: object) -> object:
     return (type(value), *map(shape, value)) if isinstance(value, tuple) else isinstance(value, int) or type(value)
 
 
-plain_events = of_any(reduce(operator.or_, [member for member in get_args(events.Event) if member is not Refused]))
+of_any_command = (Refused, Decided)
+plain_events = of_any(
+    reduce(operator.or_, [member for member in get_args(events.Event) if member not in of_any_command])
+)
 
 
-@given(of_any(commands.Command))
+@given(of_any(commands.Command) | of_any(Message) | of_any(Open | Amend))
 def test_every_command_survives_the_wire(command: commands.Command) -> None:
     """Same type, same fields, and tuples stay tuples."""
     decoded = decode_command(encode_command(command))
@@ -51,7 +56,7 @@ def test_every_command_survives_the_wire(command: commands.Command) -> None:
     hash(decoded)
 
 
-@given(of_any(results.Result))
+@given(of_any(results.Result) | of_any(Outcome))
 def test_every_result_survives_the_wire(result: results.Result) -> None:
     """Same type, same fields, at every depth."""
     decoded = decode_result(encode_result(result))

@@ -1,0 +1,124 @@
+"""The participant's side: parts do what their home decided, and ask when they have not heard of it for too long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from allocator.core.moving import shift_disposition
+from allocator.core.protocol import types as t
+from allocator.core.protocol.answers import Heard
+from allocator.core.reservations import FULFILLED, RELEASED
+from allocator.core.results import State
+from allocator.core.transitions import commit_units, give_back, ship
+
+if TYPE_CHECKING:
+    from allocator.core.commands import Lines
+    from allocator.core.ledger import Decision, StockLedger
+    from allocator.core.reservations import Reservation
+
+DAMAGED = "damaged"
+"""Disposition of units that a location declined because they are damaged."""
+
+
+class _Changes(NamedTuple):
+    """New units by fate, SKU by SKU."""
+
+    fulfilled: Lines = ()
+    released: Lines = ()
+    lost: Lines = ()
+    damaged: Lines = ()
+
+
+def decide_follow(ledger: StockLedger, command: t.Follow, now_ns: int) -> Decision:
+    """Follow the home, unless something newer was followed already."""
+    book = ledger.reservations
+    part = book.by_id.get(command.hold)
+    newer = part is not None and part.home and part.live and command.seq > part.seq
+    if newer:
+        return Heard(), (t.Followed(now_ns, command, *_changes(part, command)),)  # type: ignore[arg-type]  # not None
+    if command.hold in book.telling and _covers(command, book.telling[command.hold][1]):
+        return Heard(), (t.Followed(now_ns, command),)
+    again = part is not None and part.live and command.seq == part.seq and part.expires_ns != asks_at(command)
+    return Heard(), (t.Followed(now_ns, command),) if again else ()
+
+
+def apply_followed(ledger: StockLedger, event: t.Followed) -> None:
+    """Do what the home decided."""
+    at_ns, command, fulfilled, released, lost, damaged = event
+    book = ledger.reservations
+    if command.hold in book.telling and _covers(command, book.telling[command.hold][1]):
+        del book.telling[command.hold]
+    part = book.by_id.get(command.hold)
+    if part is None or not part.live:
+        return
+    part.seq = max(part.seq, command.seq)
+    if command.full:
+        ledger.capacity.fill(part.pick_at_ns)
+    if command.state == State.COMMITTED and part.state == State.HELD:
+        commit_units(ledger, part, at_ns)
+    if fulfilled:
+        ship(ledger, part, fulfilled, at_ns)
+    _take_off(ledger, part, lost, damaged, at_ns)
+    part.expires_ns = asks_at(command)
+    part.updated_ns = at_ns
+    give_back(ledger, part, _added(released, lost, damaged), at_ns, State(max(State.RELEASED, command.state)))
+    if part.live:
+        book.await_asking(part)
+
+
+def asks_at(command: t.Follow) -> int:
+    """When a part that followed this asks again, ns; 0 for never."""
+    return command.expires_ns + t.ASK_GRACE_NS if command.state == State.HELD else 0
+
+
+def _changes(part: Reservation, command: t.Follow) -> _Changes:
+    """What the part has to do to get where its home is. What left by a movement has left, so it is clamped."""
+    open_units = dict(part.open_lines())
+    rows: list[tuple[str, tuple[int, int, int, int]]] = []
+    for sku, *totals in command.done:
+        before = _so_far(part, sku)
+        units = []
+        for total, known in zip(totals, before, strict=True):
+            some = max(0, min(total - known, open_units.get(sku, 0)))
+            open_units[sku] = open_units.get(sku, 0) - some
+            units.append(some)
+        rows.append((sku, tuple(units)))  # type: ignore[arg-type]  # four of them
+    if command.state > State.COMMITTED:
+        rows += [(sku, (0, left, 0, 0)) for sku, left in open_units.items() if left]
+    return _Changes(*(_summed((sku, units[fate]) for sku, units in rows) for fate in t.Fate))
+
+
+def _so_far(part: Reservation, sku: str) -> tuple[int, int, int, int]:
+    done = (part.done or {}).get(sku, (0, 0))
+    lost, damaged = (part.lost or {}).get(sku, (0, 0))
+    return done[FULFILLED], done[RELEASED] - lost - damaged, lost, damaged
+
+
+def _take_off(ledger: StockLedger, part: Reservation, lost: Lines, damaged: Lines, at_ns: int) -> None:
+    """Correct the stock by what the location said of it: lost units are not there, damaged ones not for sale."""
+    for sku, units in lost:
+        i = ledger.stock.index[sku]
+        ledger.stock.on_hand[i] -= units
+        ledger.movements.add_delta(sku, at_ns, -units, ledger.version + 1, at_ns)
+        part.note_lost(sku, units, 0)
+    for sku, units in damaged:
+        shift_disposition(ledger, sku, DAMAGED, units)
+        part.note_lost(sku, units, 1)
+
+
+def _covers(command: t.Follow, fulfilled: Lines) -> bool:
+    """Whether the home knows of all units that left by movements; one that knows nothing of the part never will."""
+    known = {row[0]: row[1] for row in command.done}
+    return command.seq == t.VOID or all(known.get(sku, 0) >= units for sku, units in fulfilled)
+
+
+def _summed(pairs: object) -> Lines:
+    totals: dict[str, int] = {}
+    for sku, units in pairs:  # type: ignore[attr-defined]  # (SKU, units) pairs
+        if units:
+            totals[sku] = totals.get(sku, 0) + units
+    return tuple(totals.items())
+
+
+def _added(*lines: Lines) -> Lines:
+    return _summed(pair for some in lines for pair in some)
