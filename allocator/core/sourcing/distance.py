@@ -1,0 +1,47 @@
+"""Distances over the globe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+EARTH_RADIUS_KM: Final = 6371.0088
+"""Mean radius of the Earth (IUGG)."""
+
+_NOWHERE: Final = (math.nan, math.nan, math.nan)
+
+
+def on_sphere(position: tuple[float, float] | None) -> tuple[float, float, float]:
+    """Point of the unit sphere at (latitude, longitude) in degrees; NaNs without a position."""
+    if position is None:
+        return _NOWHERE
+    latitude, longitude = math.radians(position[0]), math.radians(position[1])
+    around = math.cos(latitude)
+    return around * math.cos(longitude), around * math.sin(longitude), math.sin(latitude)
+
+
+def points(positions: Sequence[tuple[float, float] | None]) -> NDArray[np.float64]:
+    """float64 (3, positions): `on_sphere` of each."""
+    return np.array([on_sphere(position) for position in positions], dtype=np.float64).reshape(-1, 3).T.copy()
+
+
+def distances_km(origins: NDArray[np.float64], destination: tuple[float, float] | None) -> NDArray[np.float64]:
+    """Great-circle distances from `origins`, as `points` gives them, in km; float64 (origins,), NaN where unknown.
+
+    The haversine formula (R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68, 1984), with the haversine
+    taken as the squared half chord between two points of the unit sphere: the points are known before any order comes.
+    """
+    x, y, z = on_sphere(destination)
+    half_chord: NDArray[np.float64] = np.square(origins[0] - x)
+    half_chord += np.square(origins[1] - y)
+    half_chord += np.square(origins[2] - z)
+    np.sqrt(half_chord, out=half_chord)
+    half_chord *= 0.5
+    np.minimum(half_chord, 1.0, out=half_chord)  # antipodes, after rounding
+    np.arcsin(half_chord, out=half_chord)
+    half_chord *= 2 * EARTH_RADIUS_KM
+    return half_chord

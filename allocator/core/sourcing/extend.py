@@ -1,0 +1,65 @@
+"""One more location: what every location would add to each of some sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allocator.core.sourcing.fill import Choice
+
+Floats = NDArray[np.float64]
+
+
+class Extended(NamedTuple):
+    """Sets with one more location each, regardless of rooms. float64 (sets, locations)."""
+
+    missing: Floats
+    score: Floats
+
+    def best(self) -> tuple[int, int]:
+        """Set and location with the fewest units missing, and of those the lowest score; the first of equals."""
+        score = np.where(self.missing <= self.missing.min(), self.score, np.inf)
+        row, column = divmod(int(score.argmin()), score.shape[1])
+        return row, column
+
+    def best_of_each(self) -> list[int]:
+        """The same location for each of the sets."""
+        least = self.missing.min(axis=1, keepdims=True)
+        return [int(column) for column in np.where(self.missing <= least, self.score, np.inf).argmin(axis=1)]
+
+
+def extend(choice: Choice, sets: Sequence[Sequence[int]]) -> Extended:
+    """Add each location to each set, and fill the lines cheapest first.
+
+    A location takes of each line what no cheaper member has, and the members fill the rest from their cheapest on.
+    One that is a member already adds nothing but its fixed part once more.
+
+    Args:
+        choice: the locations.
+        sets: of equally many members each, maybe none.
+    """
+    members = np.array(sets, dtype=np.int64).reshape(len(sets), -1)
+    price, have = _by_price(choice, members)
+    cheaper = np.zeros((len(sets), *choice.unit.shape))
+    for k in range(members.shape[1]):
+        cheaper += np.where(price[:, :, k, None] <= choice.unit, have[:, :, k, None], 0.0)
+    given = np.minimum(np.maximum(choice.need[:, None] - cheaper, 0.0), choice.have)
+    rest = choice.need[:, None] - given
+    cost = given * choice.unit
+    for k in range(members.shape[1]):
+        part = np.minimum(rest, have[:, :, k, None])
+        cost += part * price[:, :, k, None]
+        rest -= part
+    fixed = choice.fixed + choice.fixed.take(members).sum(axis=1)[:, None]
+    return Extended(rest.sum(axis=1), fixed + cost.sum(axis=1))
+
+
+def _by_price(choice: Choice, members: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Prices and units of the members of each set: float64 (sets, lines, members), ascending by price."""
+    price = choice.unit.take(members, axis=1).transpose(1, 0, 2)
+    have = choice.have.take(members, axis=1).transpose(1, 0, 2)
+    order = price.argsort(axis=2, kind="stable")
+    return np.take_along_axis(price, order, axis=2), np.take_along_axis(have, order, axis=2)

@@ -1,0 +1,127 @@
+"""From an order to its plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allocator.core.network.types import Mode
+from allocator.core.sourcing.fill import Choice, Filled
+from allocator.core.sourcing.filters import Reach, emptied_by, filters, passing, reach_of
+from allocator.core.sourcing.scoring import Terms, terms, weighted, weights
+from allocator.core.sourcing.search import search
+from allocator.core.sourcing.table import NetworkTable
+from allocator.core.sourcing.types import (
+    Assignment,
+    Parcel,
+    Plan,
+    Sourcing,
+    SourcingOrder,
+    StockPicture,
+    Term,
+    TermValue,
+)
+
+
+class Scored(NamedTuple):
+    """The locations that may serve an order, with what each would cost; columns by priority and name.
+
+    Attributes:
+        columns: int64, of the table.
+        weight: float64 (terms,).
+    """
+
+    table: NetworkTable
+    order: SourcingOrder
+    reach: Reach
+    columns: NDArray[np.int64]
+    terms: Terms
+    weight: NDArray[np.float64]
+    choice: Choice
+
+
+def source(table: NetworkTable, order: SourcingOrder, stock: StockPicture, plans_max: int = 3) -> Sourcing:
+    """Find the best places for an order that `check_order` has nothing against.
+
+    Args:
+        table: the network.
+        order: what is wanted.
+        stock: what is known of the stock.
+        plans_max: plans wanted, 1 to `PLANS_MAX`.
+    """
+    reach = reach_of(table, order)
+    asked = filters(table, order, stock, reach)
+    columns = passing(table, asked)
+    if not len(columns):
+        return Sourcing((), emptied_by(table, asked), None, columns)
+    scored = score(table, order, stock, reach, columns)
+    found = search(scored.choice, splits_of(order), plans_max)
+    return _answer(order, [plan_of(scored, filled) for filled in found], columns)
+
+
+def score(
+    table: NetworkTable, order: SourcingOrder, stock: StockPicture, reach: Reach, columns: NDArray[np.int64]
+) -> Scored:
+    """What the locations in `columns` would cost."""
+    values = terms(table, order, stock, reach, columns)
+    weight = weights(order.profile)
+    fixed, unit = weighted(values, weight)
+    need = np.array([quantity for _, quantity, _ in order.lines], dtype=np.float64)
+    left, by_order = stock.capacity_left.take(columns), stock.capacity_by_order.take(columns)
+    room = np.where(by_order, np.inf, left)
+    have = np.minimum(stock.available.take(columns, axis=1), np.minimum(need[:, None], room))
+    return Scored(table, order, reach, columns, values, weight, Choice(fixed, unit, np.maximum(have, 0.0), need, room))
+
+
+def splits_of(order: SourcingOrder) -> int:
+    """Locations of one plan, at most."""
+    return 1 if order.mode == Mode.PICKUP else order.splits_max or order.profile.splits_max
+
+
+def plan_of(scored: Scored, filled: Filled) -> Plan:
+    """Tell a filled set of locations in full."""
+    given = zip(*filled.given, strict=True)
+    parcels = tuple(parcel_of(scored, member, units) for member, units in zip(filled.members, given, strict=True))
+    lines = scored.order.lines
+    assignments = tuple(
+        Assignment(sku, parcel.location, units)
+        for (sku, _, _), row in zip(lines, filled.given, strict=True)
+        for parcel, units in zip(parcels, row, strict=True)
+        if units
+    )
+    return Plan(
+        assignments,
+        parcels,
+        tuple((sku, units) for (sku, _, _), units in zip(lines, filled.missing, strict=True) if units),
+        sum(parcel.cost_micros for parcel in parcels),
+        sum(parcel.score for parcel in parcels),
+    )
+
+
+def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:
+    """What one location does, if it gives `given` units of each line. `member` is its place in `scored.columns`."""
+    column = int(scored.columns[member])
+    table, reach = scored.table, scored.reach
+    lane = int(reach.leg.lane[column])
+    raw = scored.terms.fixed[:, member] + scored.terms.unit[:, :, member] @ np.array(given, dtype=np.float64)
+    values = zip(Term, raw.tolist(), scored.weight.tolist(), strict=True)
+    return Parcel(
+        table.locations[column],
+        sum(given),
+        table.lanes[lane].lane if lane >= 0 else "",
+        float(reach.distance_km[column]),
+        int(reach.dispatch_day[column]),
+        int(reach.delivery_day[column]),
+        round(float(raw[Term.COST]) * 1e6),
+        tuple(TermValue(*value) for value in values),
+    )
+
+
+def _answer(order: SourcingOrder, plans: list[Plan], columns: NDArray[np.int64]) -> Sourcing:
+    if order.backorder:
+        return Sourcing(tuple(plans), None, None, columns)
+    whole = tuple(plan for plan in plans if not plan.shortfall)
+    return Sourcing(whole, None, None if whole else plans[0], columns)

@@ -1,0 +1,68 @@
+"""The most promising of many locations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allocator.core.sourcing.extend import extend
+from allocator.core.sourcing.fill import Choice
+
+FIELD_MAX: Final = 64
+"""Locations that a plan is looked for among, when there are more; the others are told apart by `savings` only."""
+ANCHORS: Final = 4
+"""Locations whose best partner is looked for."""
+
+Indexes = NDArray[np.int64]
+
+
+def field_of(choice: Choice) -> Indexes:
+    """At most `FIELD_MAX` columns, ascending: the best for each line alone, and the best for the whole order."""
+    lines, count = choice.unit.shape
+    if count <= FIELD_MAX:
+        return np.arange(count)
+    alone = _alone(choice)
+    each = max(1, FIELD_MAX // (4 * lines))
+    chosen = [_lowest(alone[line], each) for line in range(min(lines, FIELD_MAX // 2))]
+    special = np.unique(np.concatenate(chosen))
+    saved = savings(choice, alone)
+    saved[special] = np.inf  # they are in
+    return np.sort(np.concatenate([special, _lowest(saved, FIELD_MAX - len(special))]))
+
+
+def pool_of(choice: Choice, size: int) -> Indexes:
+    """At most `size` columns, ascending, whose sets are worth enumerating.
+
+    The best for the whole order, the best partner of each of them, and the best for each line, as far as they fit.
+    """
+    alone = _alone(choice)
+    order = np.argsort(savings(choice, alone), kind="stable")
+    anchors = [int(column) for column in order[:ANCHORS]]
+    partners = extend(choice, [[anchor] for anchor in anchors]).best_of_each()
+    special = [int(column) for column in alone.argmin(axis=1)]
+    wanted = dict.fromkeys([*anchors, *partners, *special, *(int(column) for column in order[: 2 * size])])
+    return np.sort(np.array(list(wanted)[:size], dtype=np.int64))
+
+
+def savings(choice: Choice, alone: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What opening a location adds to the score, if each line is otherwise served alone: float64 (locations,).
+
+    The reduced cost of a facility, with the cheapest service of each line by a parcel of its own as the line's price
+    (D. Erlenkotter, "A Dual-Based Procedure for Uncapacitated Facility Location", Operations Research 26, 1978).
+    """
+    price = alone.min(axis=1)
+    saved: NDArray[np.float64] = (choice.have * np.maximum(price[:, None] - choice.unit, 0.0)).sum(axis=0)
+    return choice.fixed - saved
+
+
+def _alone(choice: Choice) -> NDArray[np.float64]:
+    """Score of each unit of a line from a location in parcels for that line alone; more where it has less of it."""
+    have = np.maximum(choice.have, 1e-3)
+    return choice.unit + choice.fixed / have
+
+
+def _lowest(values: NDArray[np.float64], count: int) -> Indexes:
+    """Columns of the lowest values; of equals those that come first."""
+    return np.argsort(values, kind="stable")[:count]
