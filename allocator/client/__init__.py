@@ -13,6 +13,7 @@ from __future__ import annotations
 from allocator.client.aio import AsyncClient
 from allocator.client.enums import (
     CapacityMeasure,
+    FulfilmentMode,
     LineStatus,
     LocationKind,
     LocationState,
@@ -67,6 +68,7 @@ from allocator.client.types.inventory import (
     StockPolicy,
     Written,
 )
+from allocator.client.types.lanes import Lane, SourcingProfile, TransitBand
 from allocator.client.types.network import (
     Capacity,
     Location,
@@ -107,7 +109,9 @@ __all__ = [
     "ErrorDetails",
     "FailedPrecondition",
     "FieldViolation",
+    "FulfilmentMode",
     "InvalidRequest",
+    "Lane",
     "LineQuantity",
     "LineStatus",
     "Location",
@@ -142,8 +146,10 @@ __all__ = [
     "ServingStatus",
     "SetCountStatus",
     "Shortage",
+    "SourcingProfile",
     "Stock",
     "StockPolicy",
+    "TransitBand",
     "TransitionResult",
     "TransitionStatus",
     "Unauthenticated",

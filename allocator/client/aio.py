@@ -25,6 +25,7 @@ from allocator.client.call import Call, Pages
 from allocator.client.calls import availability as _availability
 from allocator.client.calls import health as _health
 from allocator.client.calls import inventory as _inventory
+from allocator.client.calls import lanes as _lanes
 from allocator.client.calls import network as _network
 from allocator.client.calls import reservations as _reservations
 from allocator.client.errors import RequestError, closed
@@ -104,6 +105,17 @@ class AsyncClient(ClientBase):
     update_group = _one(_network.update_group)
     delete_group = _one(_network.delete_group)
     set_capacity = _one(_network.set_capacity)
+
+    create_lane = _one(_lanes.create_lane)
+    lane = _one(_lanes.lane)
+    lanes = _each(_lanes.lanes)
+    update_lane = _one(_lanes.update_lane)
+    delete_lane = _one(_lanes.delete_lane)
+    create_profile = _one(_lanes.create_profile)
+    profile = _one(_lanes.profile)
+    profiles = _each(_lanes.profiles)
+    update_profile = _one(_lanes.update_profile)
+    delete_profile = _one(_lanes.delete_profile)
 
     health = _one(_health.health)
 

@@ -120,6 +120,15 @@ class LocationKind(StrEnum):
     DROP_SHIP_VENDOR = "DROP_SHIP_VENDOR"
 
 
+class FulfilmentMode(StrEnum):
+    """How an order reaches the customer."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    SHIP = "SHIP"
+    PICKUP = "PICKUP"
+    SHIP_FROM_STORE = "SHIP_FROM_STORE"
+
+
 class LocationState(StrEnum):
     """Whether a location takes new reservations."""
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from allocator.client.errors import invalid
@@ -56,6 +57,21 @@ def location_name(location: str) -> str:
 def group_name(group: str) -> str:
     """The contract's name of a location group; "" stays ""."""
     return f"locationGroups/{group}" if group else ""
+
+
+def lane_name(lane: str) -> str:
+    """The contract's name of a lane."""
+    return f"lanes/{lane}"
+
+
+def profile_name(profile: str) -> str:
+    """The contract's name of a sourcing profile; "" stays ""."""
+    return f"sourcingProfiles/{profile}" if profile else ""
+
+
+def mask(fields: Iterable[str] | None) -> FieldMask | None:
+    """The mask of these fields; None stays None (absent)."""
+    return None if fields is None else FieldMask(paths=fields)
 
 
 def reservation_name(reservation: str) -> str:

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from datetime import date
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.type.date_pb2 import Date  # type: ignore[import-untyped]  # it has no py.typed
 from google.type.latlng_pb2 import LatLng  # type: ignore[import-untyped]  # as above
 
 from allocator.client import wire
 from allocator.client.call import Call, Page, Pages
 from allocator.client.calls.inventory import written
-from allocator.client.enums import CapacityMeasure, LocationKind, LocationState
+from allocator.client.enums import CapacityMeasure, FulfilmentMode, LocationKind, LocationState
 from allocator.client.types.inventory import Written
 from allocator.client.types.network import (
     Capacity,
@@ -23,11 +22,13 @@ from allocator.client.types.network import (
     OpeningHours,
     Position,
 )
+from allocator.v1 import common_pb2
 from allocator.v1 import network_pb2 as pb
 from allocator.v1.network_pb2_grpc import NetworkServiceStub
 
 _KIND = wire.EnumMap(LocationKind, pb.LocationKind)
 _STATE = wire.EnumMap(LocationState, pb.LocationState)
+_MODE = wire.EnumMap(FulfilmentMode, common_pb2.FulfilmentMode)
 _MEASURE = wire.EnumMap(CapacityMeasure, pb.CapacityMeasure)
 
 
@@ -77,7 +78,7 @@ def update_location(
         NotFound: there is none with this id.
     """
     request = pb.UpdateLocationRequest(
-        location=_location_message(location), update_mask=_mask(fields), request_id=request_id or ""
+        location=_location_message(location), update_mask=wire.mask(fields), request_id=request_id or ""
     )
     return Call(NetworkServiceStub, "UpdateLocation", request, _location_of, writes=True)
 
@@ -140,7 +141,7 @@ def update_group(
         NotFound: the group or a member is unknown.
     """
     request = pb.UpdateLocationGroupRequest(
-        location_group=_group_message(group), update_mask=_mask(fields), request_id=request_id or ""
+        location_group=_group_message(group), update_mask=wire.mask(fields), request_id=request_id or ""
     )
     return Call(NetworkServiceStub, "UpdateLocationGroup", request, _group_of, writes=True)
 
@@ -169,10 +170,6 @@ def set_capacity(location_id: str, capacity: Capacity | None, *, request_id: str
     return Call(NetworkServiceStub, "SetCapacity", request, written, writes=True)
 
 
-def _mask(fields: Iterable[str] | None) -> FieldMask | None:
-    return None if fields is None else FieldMask(paths=fields)
-
-
 def _location_message(location: Location) -> pb.Location:
     position = location.position
     return pb.Location(
@@ -189,6 +186,10 @@ def _location_message(location: Location) -> pb.Location:
         priority=location.priority,
         labels=location.labels,
         actor_group=location.actor_group,
+        channels=location.channels,
+        modes=map(_MODE.number, location.modes),
+        cut_offs=[pb.CutOff(service_level=level, minute=minute) for level, minute in location.cut_offs.items()],
+        handling_days=location.handling_days,
     )
 
 
@@ -249,6 +250,10 @@ def _location(message: pb.Location) -> Location:
         priority=message.priority,
         labels=dict(message.labels),
         actor_group=message.actor_group,
+        channels=tuple(message.channels),
+        modes=tuple(map(_MODE.parse, message.modes)),
+        cut_offs={cut_off.service_level: cut_off.minute for cut_off in message.cut_offs},
+        handling_days=message.handling_days,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from allocator.client.enums import CapacityMeasure, LocationKind, LocationState
+from allocator.client.enums import CapacityMeasure, FulfilmentMode, LocationKind, LocationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class Location:
         priority: lower is preferred when all else is equal.
         labels: free.
         actor_group: which locations share an actor with it; set at create only.
+        channels: those it fulfils orders of; empty: all.
+        modes: how it fulfils orders; empty: by its kind.
+        cut_offs: minute after local midnight from which orders count as the next day's, by service level; "" for all
+            that have none of their own.
+        handling_days: open days between order and dispatch.
     """
 
     id: str
@@ -70,6 +75,10 @@ class Location:
     priority: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     actor_group: str = ""
+    channels: tuple[str, ...] = ()
+    modes: tuple[FulfilmentMode, ...] = ()
+    cut_offs: Mapping[str, int] = field(default_factory=dict)
+    handling_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)

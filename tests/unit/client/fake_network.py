@@ -9,15 +9,12 @@ import grpc
 from google.rpc import error_details_pb2
 
 from allocator.v1 import network_pb2 as pb
-from allocator.v1.network_pb2_grpc import NetworkServiceServicer
-from tests.unit.client.fake_state import Refusal, State, page
+from tests.unit.client.fake_lanes import FakeLanes
+from tests.unit.client.fake_state import Refusal, page
 
 
-class FakeNetwork(NetworkServiceServicer):
-    """Locations and groups in dictionaries."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
+class FakeNetwork(FakeLanes):
+    """Locations and groups in dictionaries; so are lanes and profiles."""
 
     def CreateLocation(self, request: pb.CreateLocationRequest, context: Any) -> pb.CreateLocationResponse:
         """Create."""

@@ -30,6 +30,8 @@ class State:
 
     locations: dict[str, network_pb2.Location] = field(default_factory=dict)
     groups: dict[str, network_pb2.LocationGroup] = field(default_factory=dict)
+    lanes: dict[str, network_pb2.Lane] = field(default_factory=dict)
+    profiles: dict[str, network_pb2.SourcingProfile] = field(default_factory=dict)
     stock: dict[str, dict[str, inventory_pb2.Stock]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     reservations: dict[str, reservation_pb2.Reservation] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import grpc
 import numpy as np
@@ -15,7 +16,9 @@ from allocator.client import (
     Client,
     DispositionMove,
     FailedPrecondition,
+    FulfilmentMode,
     InvalidRequest,
+    Lane,
     Location,
     LocationGroup,
     LocationKind,
@@ -33,7 +36,9 @@ from allocator.client import (
     ReserveResult,
     ReserveStatus,
     SetCountStatus,
+    SourcingProfile,
     StockPolicy,
+    TransitBand,
     TransitionStatus,
 )
 from tests.unit.client.fake import FakeServer
@@ -206,10 +211,33 @@ def test_a_location_comes_back_as_it_was_made(client: Client) -> None:
         priority=3,
         labels={"region": "north"},
         actor_group="a",
+        channels=("web", "store"),
+        modes=(FulfilmentMode.PICKUP, FulfilmentMode.SHIP_FROM_STORE),
+        cut_offs={"": 720, "next-day": 1_020},
+        handling_days=1,
     )
     assert client.create_location(made) == made
     assert client.location("hull") == made
     assert [location.id for location in client.locations(page_size=1)] == ["hull", "leeds", "york"]
+
+
+def test_lanes_and_profiles_come_back_as_they_were_made(client: Client) -> None:
+    """Everything the contract knows of them passes both ways; only the fields named are changed."""
+    bands = (TransitBand(1, distance_max_km=100), TransitBand(3))
+    lane = Lane("uk", "next-day", "UK", "leeds", "", ("GB", "IE"), 0, bands, 8_759_000, 1, 932_000, 2, 741)
+    assert client.create_lane(lane) == client.lane("uk") == lane
+    changed = client.update_lane(Lane("uk", "no", origin_group="north"), ["origin_location", "origin_group"])
+    assert (changed.service_level, changed.origin_location, changed.origin_group) == ("next-day", "", "north")
+    profile = SourcingProfile("thrifty", "Thrifty", 1.0, 0.5, 2.0, 0.25, 3.0, 4.0, 2, timedelta(seconds=1.5))
+    assert client.create_profile(profile) == client.profile("thrifty") == profile
+    assert client.update_profile(SourcingProfile("thrifty", cost=7), ["cost"]) == replace(profile, cost=7.0)
+    assert [row.id for row in client.lanes()] == ["uk"]
+    assert [row.id for row in client.profiles()] == ["thrifty"]
+    client.delete_lane("uk")
+    client.delete_profile("thrifty")
+    for read in (lambda: client.lane("uk"), lambda: client.profile("thrifty")):
+        with pytest.raises(NotFound):
+            read()
 
 
 def test_a_location_is_changed_and_deleted(client: Client) -> None:
