@@ -75,8 +75,9 @@ class Tree:
 
     def told(self, problem: ErrorDetails, more: str) -> SettingsError:
         """The error for a value that is not what was expected; `more` comes after it."""
-        where = ".".join(map(str, problem["loc"])) or "the file"
-        return self.wrong(problem["loc"], f"{where}: {_EXPECTED.get(problem['type'], problem['msg'])}{more}")
+        loc = _as_written(self._root, problem["loc"])
+        where = ".".join(map(str, loc)) or "the file"
+        return self.wrong(loc, f"{where}: {_EXPECTED.get(problem['type'], problem['msg'])}{more}")
 
 
 def _composed(path: Path) -> yaml.Node:
@@ -133,6 +134,17 @@ def _line(node: yaml.Node, loc: tuple[int | str, ...]) -> int:
         node = child
         line = node.start_mark.line + 1
     return int(line)
+
+
+def _as_written(node: yaml.Node, loc: Loc) -> Loc:
+    """`loc` without steps into lists and mappings that are written short, as a plain value or their only item."""
+    steps: list[int | str] = []
+    for step in loc:
+        short = isinstance(node, yaml.ScalarNode) or (isinstance(step, int) and not isinstance(node, yaml.SequenceNode))
+        if not short:
+            steps.append(step)
+            node = _child(node, step) or node
+    return tuple(steps)
 
 
 def _child(node: yaml.Node, step: int | str) -> yaml.Node | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from allocator.core.commands import Capacity, Measure
 from allocator.core.ids import ID_PATTERN
@@ -15,10 +17,15 @@ from allocator.core.limits import NS_PER_S, QUANTITY_MAX
 from allocator.core.network import types as t
 
 DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+SPANS_MAX: Final = 10
+"""Opening spans of one day of the week."""
+EXCEPTIONS_MAX: Final = 1_000
+"""Opening exceptions of one location."""
 ANY_LEVEL: Final = "*"
 """Key of the cut-off time of all service levels that have none of their own."""
 _CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d|24:00"
 _MICROS: Final = 1_000_000
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 OptionalId = Annotated[str, Field(pattern=f"^({ID_PATTERN})?$")]
 Clock = Annotated[str, Field(pattern=f"^({_CLOCK})$")]
@@ -34,6 +41,10 @@ def _zone(name: str) -> str:
     return name
 
 
+def _date(text: str) -> str:
+    return date.fromisoformat(text).isoformat()
+
+
 def _once(items: list[str]) -> list[str]:
     for n, item in enumerate(items):
         if item in items[:n]:
@@ -41,7 +52,13 @@ def _once(items: list[str]) -> list[str]:
     return items
 
 
-def _for_all_levels(value: Any) -> Any:  # noqa: ANN401  # YAML is any value
+def _lists(value: Any) -> Any:  # noqa: ANN401  # YAML is any value
+    if not isinstance(value, dict):
+        return value
+    return {day: [spans] if isinstance(spans, dict) else spans for day, spans in value.items()}
+
+
+def _for_all_levels(value: Any) -> Any:  # noqa: ANN401  # as above
     return {ANY_LEVEL: value} if isinstance(value, str) else value
 
 
@@ -54,10 +71,50 @@ class _Model(BaseModel):
 
 
 class Hours(_Model):
-    """Opening hours of a day."""
+    """A span of opening hours."""
 
     opens: Clock
     closes: Clock
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if _minutes(self.opens) >= _minutes(self.closes):
+            raise ValueError(f"closes at {self.closes}, not after {self.opens}")
+        return self
+
+
+def _apart(spans: list[Hours]) -> list[Hours]:
+    ordered = sorted(spans, key=lambda span: _minutes(span.opens))
+    for before, after in pairwise(ordered):
+        if _minutes(after.opens) < _minutes(before.closes):
+            raise ValueError(f"{after.opens} to {after.closes} overlaps {before.opens} to {before.closes}")
+    return spans
+
+
+Spans = Annotated[list[Hours], Field(max_length=SPANS_MAX), AfterValidator(_apart)]
+
+
+class ExceptionRow(_Model):
+    """Another opening span on a date, or none at all."""
+
+    date: Annotated[str, AfterValidator(_date)]
+    closed: bool = False
+    opens: Clock = "00:00"
+    closes: Clock = "24:00"
+    name: str = Field("", max_length=128)
+
+    @model_validator(mode="after")
+    def _closed_or_open(self) -> Self:
+        if self.closed and self.model_fields_set & {"opens", "closes"}:
+            raise ValueError("closed all day has no hours")
+        if _minutes(self.opens) >= _minutes(self.closes):
+            raise ValueError(f"closes at {self.closes}, not after {self.opens}")
+        return self
+
+    def core(self) -> tuple[str, bool, int, int, str]:
+        """In the core's terms."""
+        opens, closes = (0, 0) if self.closed else (_minutes(self.opens), _minutes(self.closes))
+        return self.date, self.closed, opens, closes, self.name
 
 
 class CapacityRow(_Model):
@@ -72,6 +129,14 @@ class CapacityRow(_Model):
         return Capacity(Measure[self.measure.upper()], self.window_s * NS_PER_S, self.limit)
 
 
+def _dates(rows: list[ExceptionRow]) -> list[ExceptionRow]:
+    closed = {row.date for row in rows if row.closed}
+    for n, row in enumerate(rows):
+        if row.date in closed and any(row.date == other.date for other in rows[:n]):
+            raise ValueError(f"{row.date} is closed all day, and there twice")
+    return rows
+
+
 class LocationRow(_Model):
     """A location."""
 
@@ -84,7 +149,8 @@ class LocationRow(_Model):
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
     time_zone: Annotated[str, AfterValidator(_zone)] = ""
-    hours: dict[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"], Hours] = {}
+    hours: Annotated[dict[Day, Spans], BeforeValidator(_lists)] = {}
+    exceptions: Annotated[list[ExceptionRow], Field(max_length=EXCEPTIONS_MAX), AfterValidator(_dates)] = []
     priority: int = Field(0, ge=0, le=1_000_000)
     labels: dict[str, str] = Field(default_factory=dict, max_length=64)
     actor_group: OptionalId = ""
@@ -101,7 +167,11 @@ class LocationRow(_Model):
     def core(self) -> t.Location:
         """In the core's terms."""
         at_place = self.latitude is not None and self.longitude is not None
-        hours = tuple((DAYS.index(day) + 1, _minutes(h.opens), _minutes(h.closes)) for day, h in self.hours.items())
+        hours = tuple(
+            (DAYS.index(day) + 1, _minutes(span.opens), _minutes(span.closes))
+            for day, spans in self.hours.items()
+            for span in spans
+        )
         cut_offs = tuple(("" if level == ANY_LEVEL else level, _minutes(at)) for level, at in self.cut_offs.items())
         return t.Location(
             location=self.id,
@@ -113,6 +183,7 @@ class LocationRow(_Model):
             position=(self.latitude, self.longitude) if at_place else None,  # type: ignore[arg-type]  # both are set
             time_zone=self.time_zone,
             hours=hours,
+            exceptions=tuple(sorted(row.core() for row in self.exceptions)),
             priority=self.priority,
             labels=tuple(sorted(self.labels.items())),
             actor_group=self.actor_group,
