@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from allocator.core.errors import AllocatorError
-from allocator.core.limits import LedgerLimits
+from allocator.core.limits import DAY_NS, PROMISE_HORIZON_DEFAULT_NS, PROMISE_HORIZON_MAX_NS, LedgerLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,12 +86,31 @@ class LimitSettings(_Section):
     )
     movement_ids_max: int = Field(LedgerLimits().movement_ids_max, ge=1, description="movement ids remembered")
     movements_age_s: float = Field(7 * 86_400, gt=0, description="how long both are kept, seconds")
+    supplies_max: int = Field(
+        LedgerLimits().supplies_max, ge=1, description="incoming supplies of a location, ended ones among them"
+    )
 
     def ledger_limits(self) -> LedgerLimits:
         """The bounds as the core takes them."""
         values = self.model_dump()
         ages = {f"{name[:-2]}_ns": int(value * 1e9) for name, value in values.items() if name.endswith("_s")}
         return LedgerLimits(**{name: value for name, value in values.items() if not name.endswith("_s")}, **ages)
+
+
+class PromiseSettings(_Section):
+    """How far ahead units are promised."""
+
+    horizon_days: int = Field(
+        PROMISE_HORIZON_DEFAULT_NS // DAY_NS,
+        ge=1,
+        le=PROMISE_HORIZON_MAX_NS // DAY_NS,
+        description="how far ahead units can be promised from incoming supply, days",
+    )
+
+    @property
+    def horizon_ns(self) -> int:
+        """The same in ns."""
+        return self.horizon_days * DAY_NS
 
 
 class LogSettings(_Section):
@@ -132,6 +151,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     limits: LimitSettings = LimitSettings()
+    promise: PromiseSettings = PromiseSettings()
     log: LogSettings = LogSettings()
     sources: list[AdapterSettings] = Field(default_factory=list, description="movement sources to run")
     erps: list[AdapterSettings] = Field(default_factory=list, description="ERP targets to run")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from allocator.core.commands import Capacity, Measure
 
@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from allocator.core.reservations import Reservation
-
-CAPACITY_UNLIMITED: Final = 2**62
-"""What is left where nothing is limited, for readers of numbers."""
 
 
 class CapacityBook:

@@ -52,7 +52,7 @@ def least_projection(supply: Steps, waiting: Steps, by_ns: int, now_ns: int, hor
     return least
 
 
-def least_projections(  # three columns and three dates
+def least_projections(
     groups: NDArray[np.int64],
     at_ns: NDArray[np.int64],
     units: NDArray[np.int64],

@@ -105,12 +105,11 @@ class SupplyBook:
         known = self.by_key.get((supply, sku))
         return known is not None and occurred_ns < known.told_ns
 
-    def steps(self, i: int, without: Key | None = None) -> list[tuple[int, int]]:
+    def steps(self, i: int) -> list[tuple[int, int]]:
         """Units of SKU index `i` still to come, by the date they are expected: ascending `(expect_ns, units)`."""
         dates: dict[int, int] = {}
-        for key, supply in self.by_sku.get(i, {}).items():
-            if key != without:
-                dates[supply.expect_ns] = dates.get(supply.expect_ns, 0) + supply.open
+        for supply in self.by_sku.get(i, {}).values():
+            dates[supply.expect_ns] = dates.get(supply.expect_ns, 0) + supply.open
         return sorted(dates.items())
 
     def told_of(self, i: int) -> tuple[int, tuple[SupplyView, ...]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
-from allocator.core.limits import QUANTITY_MAX
+from allocator.core.limits import PROMISE_HORIZON_DEFAULT_NS, QUANTITY_MAX
 from allocator.gateway import translate_availability as t
 from allocator.gateway.calls import Call, Calls, stream, unary
 from allocator.gateway.errors import ApiError, fault, too_many
 from allocator.gateway.limits import LOCATIONS_PER_CALL_MAX, REACH_MAX_S
 from allocator.gateway.names import location_name
+from allocator.gateway.promises import to_promise
 from allocator.gateway.scope import Scopes, versions_wanted
 from allocator.gateway.watch import Filter, Watch, WatchHub
 from allocator.runtime.errors import VersionNotReachedError
@@ -26,7 +28,7 @@ from allocator.v1.availability_pb2 import (
 from allocator.v1.availability_pb2_grpc import AvailabilityServiceServicer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from allocator.runtime.router import Router
     from allocator.v1.common_pb2 import LocationVersion
@@ -36,10 +38,25 @@ REACH_MARGIN_S: Final = 0.02
 
 
 class AvailabilityServicer(AvailabilityServiceServicer):
-    """Answers from the read model."""
+    """Answers from the read model.
 
-    def __init__(self, router: Router, calls: Calls) -> None:
+    Args:
+        router: the way to the ledgers.
+        calls: bounds and bookkeeping of calls.
+        horizon_ns: how far ahead units are promised.
+        clock_ns: wall clock, ns since 1970 UTC.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        calls: Calls,
+        horizon_ns: int = PROMISE_HORIZON_DEFAULT_NS,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.calls = calls
+        self._horizon_ns = horizon_ns
+        self._clock_ns = clock_ns
         self._router = router
         self._model = router.model
         self._scopes = Scopes(router.network, router.model)
@@ -112,10 +129,13 @@ class AvailabilityServicer(AvailabilityServiceServicer):
 
     async def _check(self, request: CheckAvailabilityRequest, response: CheckAvailabilityResponse, call: Call) -> None:
         lines = t.to_lines(request)
+        promise = None
+        if request.HasField("promise_by"):
+            promise = to_promise(request.promise_by, self._clock_ns(), self._horizon_ns)
         scope = self._scopes.find(request.locations, request.location_group)
         if request.min_versions:
             await self._reach(request.min_versions, call)
-        t.fill_check(response, self._model, scope, lines, request.channel)
+        t.fill_check(response, self._model, scope, lines, request.channel, promise)
         self._states.fill_check(response, scope)
 
     async def _reach(self, versions: Sequence[LocationVersion], call: Call) -> None:

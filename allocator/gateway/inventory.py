@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from allocator.core.commands import ListStock, Movement
+from allocator.core.commands import ListStock, ListSupply, Movement
 from allocator.core.results import Rejected
 from allocator.gateway import pages
 from allocator.gateway import translate_inventory as t
 from allocator.gateway import translate_movement as tm
+from allocator.gateway import translate_supply as ts
 from allocator.gateway.calls import Call, Calls, stream, unary
 from allocator.gateway.errors import fault, from_rejected, location_unknown, too_many
 from allocator.gateway.faults import Faults
@@ -22,12 +23,16 @@ from allocator.v1.inventory_pb2 import (
     GetStockResponse,
     ListStockRequest,
     ListStockResponse,
+    ListSupplyRequest,
+    ListSupplyResponse,
     RecordMovementsRequest,
     RecordMovementsResponse,
     SetCountRequest,
     SetCountResponse,
     SetStockPolicyRequest,
     SetStockPolicyResponse,
+    SetSupplyRequest,
+    SetSupplyResponse,
     StreamMovementsRequest,
     StreamMovementsResponse,
 )
@@ -114,6 +119,30 @@ class InventoryServicer(InventoryServiceServicer):
             t.fill_stock(response.stocks.add(), location, view, page.version)
         if page.next_start:
             response.next_page_token = pages.make_token((page.next_start,), *filters)
+        return response
+
+    @unary
+    async def SetSupply(self, request: SetSupplyRequest, call: Call) -> SetSupplyResponse:
+        """Announce what is expected, or replace what was announced."""
+        location, command = ts.to_supply(request, call.named(request.request_id))
+        result, version = await self._ask(location, command, call)
+        response = SetSupplyResponse(repeated_request=result.repeated)
+        response.versions.add(location=location_name(location), version=version)
+        return response
+
+    @unary
+    async def ListSupply(self, request: ListSupplyRequest, call: Call) -> ListSupplyResponse:
+        """Read a page of what is expected at one location."""
+        location, sku = ts.to_filter(request)
+        filters = ("supply", request.location, request.sku, str(request.include_ended))
+        after = pages.read_token(request.page_token, *filters)[0] if request.page_token else 0
+        query = ListSupply(after, pages.size(request.page_size), sku, request.include_ended)
+        page, _ = await self._ask(location, query, call)
+        response = ListSupplyResponse()
+        for view in page.rows:
+            ts.fill_supply(response.supplies.add(), view)
+        if page.next_after:
+            response.next_page_token = pages.make_token((page.next_after,), *filters)
         return response
 
     async def _ask(

@@ -73,7 +73,7 @@ async def run(settings: Settings, links: Links, index: int, ready: Callable[[int
     bounds = settings.server
     router = Router(links, Bounds(bounds.queue_max, bounds.batch_max, bounds.in_flight_max))
     await router.start(settings.runtime.boot_timeout_s)
-    server = GatewayServer(router, settings.server, index)
+    server = GatewayServer(router, settings.server, index, settings.promise.horizon_ns)
     port = await server.start()
     tune_gc()
     gc.collect()

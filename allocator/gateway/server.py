@@ -10,6 +10,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from allocator.core.limits import PROMISE_HORIZON_DEFAULT_NS
 from allocator.gateway.availability import AvailabilityServicer
 from allocator.gateway.calls import Calls, calls_max
 from allocator.gateway.health import Health
@@ -56,12 +57,12 @@ class Service(NamedTuple):
     register: Callable[[Any, grpc.aio.Server], None]
 
 
-def services_of(router: Router, calls: Calls) -> tuple[Service, ...]:
+def services_of(router: Router, calls: Calls, horizon_ns: int = PROMISE_HORIZON_DEFAULT_NS) -> tuple[Service, ...]:
     """The services of the contract, for any front that runs grpcio's async servicers."""
     return (
         Service(
             availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"].full_name,
-            AvailabilityServicer(router, calls),
+            AvailabilityServicer(router, calls, horizon_ns),
             availability_pb2_grpc.add_AvailabilityServiceServicer_to_server,
         ),
         Service(
@@ -89,13 +90,20 @@ class GatewayServer:
         router: started already; stopped by `drain`.
         settings: where to listen, bounds and deadlines.
         index: which gateway this is.
+        horizon_ns: how far ahead units are promised.
     """
 
-    def __init__(self, router: Router, settings: ServerSettings, index: int = 0) -> None:
+    def __init__(
+        self,
+        router: Router,
+        settings: ServerSettings,
+        index: int = 0,
+        horizon_ns: int = PROMISE_HORIZON_DEFAULT_NS,
+    ) -> None:
         self._router = router
         self._settings = settings
         self.calls = Calls(settings, str(index))
-        services = services_of(router, self.calls)
+        services = services_of(router, self.calls, horizon_ns)
         self.health = Health(router, [service.name for service in services])
         self._server = grpc.aio.server(options=_options(settings))
         for service in services:

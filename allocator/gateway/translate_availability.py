@@ -25,6 +25,7 @@ from allocator.v1.availability_pb2 import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from allocator.gateway.promises import Promise
     from allocator.gateway.scope import Scope
     from allocator.runtime.read_model import AvailabilityModel
 
@@ -111,9 +112,14 @@ class StateTeller:
 
 
 def fill_check(
-    response: CheckAvailabilityResponse, model: AvailabilityModel, scope: Scope, lines: Lines, channel: str
+    response: CheckAvailabilityResponse,
+    model: AvailabilityModel,
+    scope: Scope,
+    lines: Lines,
+    channel: str,
+    promise: Promise | None = None,
 ) -> None:
-    """Write what can be promised of each line into `response`.
+    """Write what can be promised of each line into `response`: from stock, or for the date of `promise`.
 
     Raises:
         ApiError: SKU_UNKNOWN or BATCH_TOO_LARGE.
@@ -130,7 +136,10 @@ def fill_check(
     names = scope.names
     all_sufficient = True
     add_line = response.lines.add
-    cells = model.available(np.array(rows), scope.columns, channel).tolist()
+    if promise is None:
+        cells = model.available(np.array(rows), scope.columns, channel).tolist()
+    else:
+        cells = model.promised(np.array(rows), scope.columns, channel, *promise).tolist()
     for (sku, requested), units in zip(lines, cells, strict=True):
         total = sum(units)
         sufficient = total >= requested

@@ -11,6 +11,7 @@ from allocator.gateway.faults import Faults
 from allocator.gateway.limits import DISPOSITION_MOVES_MAX, REASON_LENGTH_MAX, SOURCE_LENGTH_MAX
 from allocator.gateway.names import location_name
 from allocator.gateway.translate_movement import MovementTeller
+from allocator.gateway.translate_supply import fill_supply
 from allocator.v1.inventory_pb2 import SetCountStatus
 
 if TYPE_CHECKING:
@@ -132,6 +133,10 @@ def fill_stock(message: Stock, location: str, view: StockView, version: int) -> 
         message.quotas.add(channel=channel, quota=quota, reserved=reserved, unused=max(0, quota - reserved))
     message.available = view.available
     message.version = version
+    message.incoming = view.incoming
+    message.waiting = view.waiting
+    for supply in view.supplies:
+        fill_supply(message.supplies.add(), supply)
 
 
 def _counts(request: SetCountRequest, faults: Faults) -> Lines:

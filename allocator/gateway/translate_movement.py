@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from allocator.core.commands import Movement, MovementType
+from allocator.core.commands import Movement, MovementType, SupplyKind
 from allocator.core.limits import QUANTITY_MAX
 from allocator.core.results import MovementStatus, Reason, Rejected
 from allocator.gateway.faults import Faults
@@ -27,6 +27,9 @@ _NOT_TAKEN: Final = (Reason.LOCATION_UNKNOWN, Reason.JOURNAL_DAMAGED)
 _TYPES: Final = frozenset(kind.value for kind in MovementType)
 _COUNT, _ADJUSTMENT = MovementType.COUNT.value, MovementType.ADJUSTMENT.value
 _DISPOSITION_CHANGE: Final = MovementType.DISPOSITION_CHANGE.value
+_SUPPLY: Final = MovementType.SUPPLY.value
+_SUPPLY_KINDS: Final = frozenset((0, *(kind.value for kind in SupplyKind)))
+_MAY_BE_NONE: Final = (_COUNT, _SUPPLY)
 _FULFILLING: Final = (MovementType.SALE.value, MovementType.SHIPMENT.value)
 
 
@@ -45,6 +48,8 @@ def to_movement(message: StockMovement, faults: Faults) -> tuple[str, Movement]:
         reservation = faults.name("reservation", message.reservation, RESERVATIONS)
         if kind not in _FULFILLING:
             faults.add("reservation", "it is for SALE and SHIPMENT only")
+    if kind == _SUPPLY:
+        _check_announcement(faults, message)
     movement = Movement(
         source,
         movement_id,
@@ -60,6 +65,10 @@ def to_movement(message: StockMovement, faults: Faults) -> tuple[str, Movement]:
         faults.text("reason", message.reason, REASON_CODE_LENGTH_MAX),
         faults.text("reference", message.reference, SOURCE_LENGTH_MAX),
         faults.text("corrects", message.corrects, SOURCE_LENGTH_MAX),
+        faults.optional_id("supply", message.supply),
+        faults.time("expect_time", message.expect_time) if message.HasField("expect_time") else 0,
+        message.final,
+        faults.choice("supply_kind", message.supply_kind, _SUPPLY_KINDS),
     )
     return location, movement
 
@@ -131,7 +140,14 @@ def _check_quantity(faults: Faults, kind: int, quantity: int) -> None:
         if not 0 < abs(quantity) <= QUANTITY_MAX:
             faults.add("quantity", f"{quantity}; up to {QUANTITY_MAX}, signed and not 0")
     else:
-        faults.units("quantity", quantity, 0 if kind == _COUNT else 1, QUANTITY_MAX)
+        faults.units("quantity", quantity, 0 if kind in _MAY_BE_NONE else 1, QUANTITY_MAX)
+
+
+def _check_announcement(faults: Faults, message: StockMovement) -> None:
+    if not message.supply:
+        faults.add("supply", "it must be set for SUPPLY")
+    if message.quantity and not message.HasField("expect_time"):
+        faults.add("expect_time", "it must be set for units that are expected")
 
 
 def _check_dispositions(faults: Faults, message: StockMovement) -> None:

@@ -13,9 +13,15 @@ import numpy as np
 from allocator.core import codec
 from allocator.core.ledger import StockLedger
 from allocator.core.network.ledger import NetworkLedger
+from allocator.core.promise import dated_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from allocator.core.commands import Capacity as Plan
+
+    Capacity = tuple[bool, Plan | None, tuple[tuple[int, int], ...]]
+    """Whether this is all of it, the plan if so, and `(window start, booked)`."""
 
 CHANGES_MAX: Final = 2_048
 """Batches a feed keeps per ledger; a reader further behind gets everything anew."""
@@ -57,6 +63,7 @@ class Recorder:
         self._told = 0
         if isinstance(machine, StockLedger):
             machine.drain_changes()
+            machine.capacity.drain_changes()
             self._told = len(machine.stock)
 
     def changed(self) -> Change:
@@ -66,13 +73,14 @@ class Recorder:
             return self.whole()
         indexes = np.array(machine.drain_changes(), dtype=np.int64)
         start, self._told = self._told, len(machine.stock)
-        return Change(machine.version, False, _stock(machine, indexes, start))  # noqa: FBT003  # a row
+        capacity = _capacity(machine, *machine.capacity.drain_changes())
+        return Change(machine.version, False, _stock(machine, indexes, start, capacity))  # noqa: FBT003  # a row
 
     def whole(self) -> Change:
         """Everything, as of now."""
         machine = self._machine
         if isinstance(machine, StockLedger):
-            data = _stock(machine, np.arange(len(machine.stock)), 0)
+            data = _stock(machine, np.arange(len(machine.stock)), 0, _capacity(machine, True, ()))  # noqa: FBT003
         else:
             assert isinstance(machine, NetworkLedger)
             data = codec.pack(machine.state())
@@ -107,9 +115,26 @@ class FeedRing:
         return [self.changes[i] for i in range(-missing, 0)]
 
 
-def _stock(ledger: StockLedger, indexes: np.ndarray[Any, np.dtype[np.int64]], start: int) -> bytes:
-    """Units free before quotas of the SKUs at `indexes`, their unused quotas, and SKU names from `start` on."""
+def _stock(
+    ledger: StockLedger, indexes: np.ndarray[Any, np.dtype[np.int64]], start: int, capacity: Capacity | None
+) -> bytes:
+    """What readers know of the SKUs at `indexes`, SKU names from `start` on, and the change of the capacity.
+
+    Of each SKU: units free before quotas; where there are any, unused quotas and dated steps of supply and waiting.
+    """
     free = ledger.stock.free_of(indexes)
-    quotas = ledger.quotas
+    quotas, supply = ledger.quotas, ledger.supply
     limited = [(i, quotas.unused(i)) for i in indexes.tolist() if i in quotas.by_sku] if quotas.by_sku else []
-    return codec.pack((indexes.astype("<i4").tobytes(), free.tobytes(), limited, start, ledger.stock.skus[start:]))
+    expected = [i for i in indexes.tolist() if i in supply.by_sku] if supply.by_sku else []
+    dated = [(i, dated_steps(supply.steps(i), ())) for i in expected]
+    skus = ledger.stock.skus[start:]
+    return codec.pack((indexes.astype("<i4").tobytes(), free.tobytes(), limited, start, skus, dated, capacity))
+
+
+def _capacity(ledger: StockLedger, whole: bool, windows: Iterable[int]) -> Capacity | None:  # noqa: FBT001  # as drained
+    """All of the capacity, or what is booked in `windows`; None when nothing changed."""
+    book = ledger.capacity
+    if whole:
+        return True, book.plan, tuple(book.used.items())
+    changed = tuple((window, book.used.get(window, 0)) for window in windows)
+    return (False, None, changed) if changed else None

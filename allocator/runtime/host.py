@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from allocator.journal.port import Journal
     from allocator.runtime.feed import Change
 
-QUERIES: Final = frozenset((c.GetStock, c.ListStock, c.GetReservation, c.ListReservations, c.Summarise))
+QUERIES: Final = frozenset((c.GetStock, c.ListStock, c.GetReservation, c.ListReservations, c.Summarise, c.ListSupply))
 BATCH_BYTES_MAX: Final = 8 * 2**20
 """Size at which a batch is closed and the next version begins: far below what a journal entry may have."""
 TICK_MAX_S: Final = 1.0

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from allocator.core import codec
+from allocator.runtime.capacity_model import CapacityModel
+from allocator.runtime.dated_model import DatedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,6 +43,7 @@ class AvailabilityModel:
         rows: row by SKU.
         free: int64 (rows, columns), possibly negative; only the first `len(skus)` rows are used.
         quotas: row -> column -> channel -> unused units.
+        dated: incoming supply and waiting units by date.
         listeners: called with (location, changed rows) after every change.
     """
 
@@ -50,6 +53,8 @@ class AvailabilityModel:
         self.rows: dict[str, int] = {}
         self.free: NDArray[np.int64] = np.zeros((1024, 4), dtype=np.int64)
         self.quotas: dict[int, dict[int, dict[str, int]]] = {}
+        self.dated = DatedModel()
+        self._capacity = CapacityModel()
         self.listeners: list[Listener] = []
         self._columns: dict[str, _Column] = {}
 
@@ -113,6 +118,33 @@ class AvailabilityModel:
         np.maximum(cells, 0, out=cells)
         return cells
 
+    def promised(
+        self,
+        rows: NDArray[np.int64],
+        columns: NDArray[np.int64],
+        channel: str,
+        by_ns: int,
+        now_ns: int,
+        horizon_ns: int,
+    ) -> NDArray[np.int64]:
+        """Units a channel can be promised for a date, floored at 0: int64, shape (rows, columns).
+
+        That is what is available, and what is expected by `by_ns` and not promised up to `horizon_ns`; the formula is
+        in `core.promise`. Times are ns since 1970 UTC; a date before now is now.
+        """
+        cells: NDArray[np.int64] = self.free[rows[:, None], columns]
+        if self.quotas:
+            self._keep_quotas(cells, rows, columns, channel)
+        self.dated.add_to(cells, rows, columns, by_ns, now_ns, horizon_ns)
+        np.maximum(cells, 0, out=cells)
+        return cells
+
+    def capacity(
+        self, columns: NDArray[np.int64], at_ns: int | NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """What `columns` can still pick in the window of `at_ns`: left, limit, by order; see `CapacityModel.at`."""
+        return self._capacity.at(columns, at_ns)
+
     def _keep_quotas(
         self, cells: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64], channel: str
     ) -> None:
@@ -127,7 +159,7 @@ class AvailabilityModel:
                     cells[r, k] -= sum(units for name, units in unused.items() if name != channel)
 
     def _take(self, column: _Column, data: bytes, *, whole: bool) -> NDArray[np.int64]:
-        index_bytes, free_bytes, limited, start, names = codec.unpack(data)
+        index_bytes, free_bytes, limited, start, names, dated, capacity = codec.unpack(data)
         if whole:
             column.rows = np.zeros(0, dtype=np.int64)
             self._clear(column)
@@ -138,12 +170,18 @@ class AvailabilityModel:
         self.free[rows, column.column] = np.frombuffer(free_bytes, dtype="<i8")
         for index, unused in limited:
             self.quotas.setdefault(int(column.rows[index]), {})[column.column] = unused
+        for index, steps in dated:
+            self.dated.replace(int(column.rows[index]), column.column, steps)
+        if capacity is not None:
+            self._capacity.take(column.column, capacity)
         return rows
 
     def _clear(self, column: _Column) -> None:
         self.free[:, column.column] = 0
         for by_column in self.quotas.values():
             by_column.pop(column.column, None)
+        self.dated.forget(column.column)
+        self._capacity.forget(column.column)
 
     def _row(self, sku: str) -> int:
         row = self.rows.get(sku)

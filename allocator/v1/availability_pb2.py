@@ -23,40 +23,41 @@ _sym_db = _symbol_database.Default()
 
 
 from allocator.v1 import common_pb2 as allocator_dot_v1_dot_common__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61llocator/v1/availability.proto\x12\x0c\x61llocator.v1\x1a\x19\x61llocator/v1/common.proto\x1a\x17google/rpc/status.proto\"1\n\x10\x41vailabilityLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\"7\n\x10LocationQuantity\x12\x10\n\x08location\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x03\"\xba\x01\n\x18\x43heckAvailabilityRequest\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.allocator.v1.AvailabilityLine\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x11\n\tlocations\x18\x03 \x03(\t\x12\x16\n\x0elocation_group\x18\x04 \x01(\t\x12\x33\n\x0cmin_versions\x18\x05 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\"\x84\x01\n\x0b\x43heckedLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x11\n\trequested\x18\x02 \x01(\x03\x12\x12\n\nsufficient\x18\x03 \x01(\x08\x12\r\n\x05total\x18\x04 \x01(\x03\x12\x32\n\nquantities\x18\x05 \x03(\x0b\x32\x1e.allocator.v1.LocationQuantity\"\xb3\x01\n\x19\x43heckAvailabilityResponse\x12\x12\n\nsufficient\x18\x01 \x01(\x08\x12(\n\x05lines\x18\x02 \x03(\x0b\x32\x19.allocator.v1.CheckedLine\x12/\n\x08versions\x18\x03 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\x12\'\n\x04\x61ges\x18\x04 \x03(\x0b\x32\x19.allocator.v1.LocationAge\"\x9c\x01\n\x1b\x42\x61tchGetAvailabilityRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x11\n\tlocations\x18\x03 \x03(\t\x12\x16\n\x0elocation_group\x18\x04 \x01(\t\x12\x33\n\x0cmin_versions\x18\x05 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\"\xbe\x01\n\x1c\x42\x61tchGetAvailabilityResponse\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x11\n\tlocations\x18\x02 \x03(\t\x12\r\n\x05\x63\x65lls\x18\x03 \x01(\x0c\x12\x14\n\x0cunknown_skus\x18\x04 \x03(\t\x12/\n\x08versions\x18\x05 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\x12\'\n\x04\x61ges\x18\x06 \x03(\x0b\x32\x19.allocator.v1.LocationAge\"\xc2\x01\n\x18WatchAvailabilityRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x11\n\tlocations\x18\x03 \x03(\t\x12\x16\n\x0elocation_group\x18\x04 \x01(\t\x12\x16\n\tthreshold\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x36\n\x0fresume_versions\x18\x06 \x03(\x0b\x32\x1d.allocator.v1.LocationVersionB\x0c\n\n_threshold\"F\n\x12\x41vailabilityChange\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\"\x91\x01\n\x19WatchAvailabilityResponse\x12\x31\n\x07\x63hanges\x18\x01 \x03(\x0b\x32 .allocator.v1.AvailabilityChange\x12/\n\x08versions\x18\x02 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\x12\x10\n\x08snapshot\x18\x03 \x01(\x08\"Q\n\x18QueryAvailabilityRequest\x12\x35\n\x05\x63heck\x18\x01 \x01(\x0b\x32&.allocator.v1.CheckAvailabilityRequest\"\x84\x01\n\x19QueryAvailabilityResponse\x12\x38\n\x05\x63heck\x18\x01 \x01(\x0b\x32\'.allocator.v1.CheckAvailabilityResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\xbc\x03\n\x13\x41vailabilityService\x12\x64\n\x11\x43heckAvailability\x12&.allocator.v1.CheckAvailabilityRequest\x1a\'.allocator.v1.CheckAvailabilityResponse\x12m\n\x14\x42\x61tchGetAvailability\x12).allocator.v1.BatchGetAvailabilityRequest\x1a*.allocator.v1.BatchGetAvailabilityResponse\x12\x66\n\x11WatchAvailability\x12&.allocator.v1.WatchAvailabilityRequest\x1a\'.allocator.v1.WatchAvailabilityResponse0\x01\x12h\n\x11QueryAvailability\x12&.allocator.v1.QueryAvailabilityRequest\x1a\'.allocator.v1.QueryAvailabilityResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61llocator/v1/availability.proto\x12\x0c\x61llocator.v1\x1a\x19\x61llocator/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"1\n\x10\x41vailabilityLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x03\"7\n\x10LocationQuantity\x12\x10\n\x08location\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x03\"\xea\x01\n\x18\x43heckAvailabilityRequest\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.allocator.v1.AvailabilityLine\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x11\n\tlocations\x18\x03 \x03(\t\x12\x16\n\x0elocation_group\x18\x04 \x01(\t\x12\x33\n\x0cmin_versions\x18\x05 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\x12.\n\npromise_by\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\x0b\x43heckedLine\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x11\n\trequested\x18\x02 \x01(\x03\x12\x12\n\nsufficient\x18\x03 \x01(\x08\x12\r\n\x05total\x18\x04 \x01(\x03\x12\x32\n\nquantities\x18\x05 \x03(\x0b\x32\x1e.allocator.v1.LocationQuantity\"\xb3\x01\n\x19\x43heckAvailabilityResponse\x12\x12\n\nsufficient\x18\x01 \x01(\x08\x12(\n\x05lines\x18\x02 \x03(\x0b\x32\x19.allocator.v1.CheckedLine\x12/\n\x08versions\x18\x03 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\x12\'\n\x04\x61ges\x18\x04 \x03(\x0b\x32\x19.allocator.v1.LocationAge\"\x9c\x01\n\x1b\x42\x61tchGetAvailabilityRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x11\n\tlocations\x18\x03 \x03(\t\x12\x16\n\x0elocation_group\x18\x04 \x01(\t\x12\x33\n\x0cmin_versions\x18\x05 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\"\xbe\x01\n\x1c\x42\x61tchGetAvailabilityResponse\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x11\n\tlocations\x18\x02 \x03(\t\x12\r\n\x05\x63\x65lls\x18\x03 \x01(\x0c\x12\x14\n\x0cunknown_skus\x18\x04 \x03(\t\x12/\n\x08versions\x18\x05 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\x12\'\n\x04\x61ges\x18\x06 \x03(\x0b\x32\x19.allocator.v1.LocationAge\"\xc2\x01\n\x18WatchAvailabilityRequest\x12\x0c\n\x04skus\x18\x01 \x03(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x11\n\tlocations\x18\x03 \x03(\t\x12\x16\n\x0elocation_group\x18\x04 \x01(\t\x12\x16\n\tthreshold\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x36\n\x0fresume_versions\x18\x06 \x03(\x0b\x32\x1d.allocator.v1.LocationVersionB\x0c\n\n_threshold\"F\n\x12\x41vailabilityChange\x12\x0b\n\x03sku\x18\x01 \x01(\t\x12\x10\n\x08location\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\x03\"\x91\x01\n\x19WatchAvailabilityResponse\x12\x31\n\x07\x63hanges\x18\x01 \x03(\x0b\x32 .allocator.v1.AvailabilityChange\x12/\n\x08versions\x18\x02 \x03(\x0b\x32\x1d.allocator.v1.LocationVersion\x12\x10\n\x08snapshot\x18\x03 \x01(\x08\"Q\n\x18QueryAvailabilityRequest\x12\x35\n\x05\x63heck\x18\x01 \x01(\x0b\x32&.allocator.v1.CheckAvailabilityRequest\"\x84\x01\n\x19QueryAvailabilityResponse\x12\x38\n\x05\x63heck\x18\x01 \x01(\x0b\x32\'.allocator.v1.CheckAvailabilityResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\xbc\x03\n\x13\x41vailabilityService\x12\x64\n\x11\x43heckAvailability\x12&.allocator.v1.CheckAvailabilityRequest\x1a\'.allocator.v1.CheckAvailabilityResponse\x12m\n\x14\x42\x61tchGetAvailability\x12).allocator.v1.BatchGetAvailabilityRequest\x1a*.allocator.v1.BatchGetAvailabilityResponse\x12\x66\n\x11WatchAvailability\x12&.allocator.v1.WatchAvailabilityRequest\x1a\'.allocator.v1.WatchAvailabilityResponse0\x01\x12h\n\x11QueryAvailability\x12&.allocator.v1.QueryAvailabilityRequest\x1a\'.allocator.v1.QueryAvailabilityResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'allocator.v1.availability_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AVAILABILITYLINE']._serialized_start=101
-  _globals['_AVAILABILITYLINE']._serialized_end=150
-  _globals['_LOCATIONQUANTITY']._serialized_start=152
-  _globals['_LOCATIONQUANTITY']._serialized_end=207
-  _globals['_CHECKAVAILABILITYREQUEST']._serialized_start=210
-  _globals['_CHECKAVAILABILITYREQUEST']._serialized_end=396
-  _globals['_CHECKEDLINE']._serialized_start=399
-  _globals['_CHECKEDLINE']._serialized_end=531
-  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_start=534
-  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_end=713
-  _globals['_BATCHGETAVAILABILITYREQUEST']._serialized_start=716
-  _globals['_BATCHGETAVAILABILITYREQUEST']._serialized_end=872
-  _globals['_BATCHGETAVAILABILITYRESPONSE']._serialized_start=875
-  _globals['_BATCHGETAVAILABILITYRESPONSE']._serialized_end=1065
-  _globals['_WATCHAVAILABILITYREQUEST']._serialized_start=1068
-  _globals['_WATCHAVAILABILITYREQUEST']._serialized_end=1262
-  _globals['_AVAILABILITYCHANGE']._serialized_start=1264
-  _globals['_AVAILABILITYCHANGE']._serialized_end=1334
-  _globals['_WATCHAVAILABILITYRESPONSE']._serialized_start=1337
-  _globals['_WATCHAVAILABILITYRESPONSE']._serialized_end=1482
-  _globals['_QUERYAVAILABILITYREQUEST']._serialized_start=1484
-  _globals['_QUERYAVAILABILITYREQUEST']._serialized_end=1565
-  _globals['_QUERYAVAILABILITYRESPONSE']._serialized_start=1568
-  _globals['_QUERYAVAILABILITYRESPONSE']._serialized_end=1700
-  _globals['_AVAILABILITYSERVICE']._serialized_start=1703
-  _globals['_AVAILABILITYSERVICE']._serialized_end=2147
+  _globals['_AVAILABILITYLINE']._serialized_start=134
+  _globals['_AVAILABILITYLINE']._serialized_end=183
+  _globals['_LOCATIONQUANTITY']._serialized_start=185
+  _globals['_LOCATIONQUANTITY']._serialized_end=240
+  _globals['_CHECKAVAILABILITYREQUEST']._serialized_start=243
+  _globals['_CHECKAVAILABILITYREQUEST']._serialized_end=477
+  _globals['_CHECKEDLINE']._serialized_start=480
+  _globals['_CHECKEDLINE']._serialized_end=612
+  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_start=615
+  _globals['_CHECKAVAILABILITYRESPONSE']._serialized_end=794
+  _globals['_BATCHGETAVAILABILITYREQUEST']._serialized_start=797
+  _globals['_BATCHGETAVAILABILITYREQUEST']._serialized_end=953
+  _globals['_BATCHGETAVAILABILITYRESPONSE']._serialized_start=956
+  _globals['_BATCHGETAVAILABILITYRESPONSE']._serialized_end=1146
+  _globals['_WATCHAVAILABILITYREQUEST']._serialized_start=1149
+  _globals['_WATCHAVAILABILITYREQUEST']._serialized_end=1343
+  _globals['_AVAILABILITYCHANGE']._serialized_start=1345
+  _globals['_AVAILABILITYCHANGE']._serialized_end=1415
+  _globals['_WATCHAVAILABILITYRESPONSE']._serialized_start=1418
+  _globals['_WATCHAVAILABILITYRESPONSE']._serialized_end=1563
+  _globals['_QUERYAVAILABILITYREQUEST']._serialized_start=1565
+  _globals['_QUERYAVAILABILITYREQUEST']._serialized_end=1646
+  _globals['_QUERYAVAILABILITYRESPONSE']._serialized_start=1649
+  _globals['_QUERYAVAILABILITYRESPONSE']._serialized_end=1781
+  _globals['_AVAILABILITYSERVICE']._serialized_start=1784
+  _globals['_AVAILABILITYSERVICE']._serialized_end=2228
 # @@protoc_insertion_point(module_scope)

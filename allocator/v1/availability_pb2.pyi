@@ -7,6 +7,7 @@ from allocator.v1 import common_pb2 as _common_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
@@ -83,6 +84,7 @@ class CheckAvailabilityRequest(_message.Message):
     LOCATIONS_FIELD_NUMBER: _builtins.int
     LOCATION_GROUP_FIELD_NUMBER: _builtins.int
     MIN_VERSIONS_FIELD_NUMBER: _builtins.int
+    PROMISE_BY_FIELD_NUMBER: _builtins.int
     channel: _builtins.str
     """Sales channel, an id: its own quotas count as available. Empty: no channel, all quotas are closed. A channel
     without quotas reads like none. Malformed: INVALID_ARGUMENT.
@@ -107,6 +109,14 @@ class CheckAvailabilityRequest(_message.Message):
         second at most; then UNAVAILABLE, VERSION_NOT_REACHED. Unknown location: NOT_FOUND, LOCATION_UNKNOWN.
         """
 
+    @_builtins.property
+    def promise_by(self) -> _timestamp_pb2.Timestamp:
+        """Tell what can be promised by this date, of stock and of supply expected until then: the least that is left over
+        from that date to the horizon (`promise.horizon_days`, 30 by default), so that nothing promised for a later date is
+        promised again. Overdue supply counts for no date. Absent: what can be promised from stock. More than 5 minutes
+        ago, or beyond the horizon: INVALID_ARGUMENT.
+        """
+
     def __init__(
         self,
         *,
@@ -115,10 +125,11 @@ class CheckAvailabilityRequest(_message.Message):
         locations: _abc.Iterable[_builtins.str] | None = ...,
         location_group: _builtins.str = ...,
         min_versions: _abc.Iterable[_common_pb2.LocationVersion] | None = ...,
+        promise_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["promise_by", b"promise_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "lines", b"lines", "location_group", b"location_group", "locations", b"locations", "min_versions", b"min_versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "lines", b"lines", "location_group", b"location_group", "locations", b"locations", "min_versions", b"min_versions", "promise_by", b"promise_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -142,7 +153,7 @@ class CheckedLine(_message.Message):
     sufficient: _builtins.bool
     """Whether `total` covers `requested`."""
     total: _builtins.int
-    """Units that can be promised at all locations asked for together."""
+    """Units that can be promised at all locations asked for together, by `promise_by` if that was set."""
     @_builtins.property
     def quantities(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocationQuantity]:
         """Where they are, in the order of names; locations where nothing is available are left out."""

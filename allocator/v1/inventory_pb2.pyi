@@ -47,6 +47,8 @@ class _MovementTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Movement
     """Units were counted: on_hand becomes the quantity as of `occurred_time`; later movements are put back on top."""
     MOVEMENT_TYPE_SHIPMENT: _MovementType.ValueType  # 9
     """Shipped to a customer. Subtracts."""
+    MOVEMENT_TYPE_SUPPLY: _MovementType.ValueType  # 10
+    """Units are expected: announces the supply `supply` of the SKU, or replaces what was announced of it. on_hand stays."""
 
 class MovementType(_MovementType, metaclass=_MovementTypeEnumTypeWrapper):
     """The physical fact behind a movement."""
@@ -71,7 +73,33 @@ MOVEMENT_TYPE_COUNT: MovementType.ValueType  # 8
 """Units were counted: on_hand becomes the quantity as of `occurred_time`; later movements are put back on top."""
 MOVEMENT_TYPE_SHIPMENT: MovementType.ValueType  # 9
 """Shipped to a customer. Subtracts."""
+MOVEMENT_TYPE_SUPPLY: MovementType.ValueType  # 10
+"""Units are expected: announces the supply `supply` of the SKU, or replaces what was announced of it. on_hand stays."""
 Global___MovementType: _TypeAlias = MovementType  # noqa: Y015
+
+class _SupplyKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SupplyKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SupplyKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUPPLY_KIND_UNSPECIFIED: _SupplyKind.ValueType  # 0
+    """As it was told before; PURCHASE_ORDER for a supply that is new."""
+    SUPPLY_KIND_PURCHASE_ORDER: _SupplyKind.ValueType  # 1
+    """From a supplier."""
+    SUPPLY_KIND_TRANSFER: _SupplyKind.ValueType  # 2
+    """From another location."""
+
+class SupplyKind(_SupplyKind, metaclass=_SupplyKindEnumTypeWrapper):
+    """Where expected units come from."""
+
+SUPPLY_KIND_UNSPECIFIED: SupplyKind.ValueType  # 0
+"""As it was told before; PURCHASE_ORDER for a supply that is new."""
+SUPPLY_KIND_PURCHASE_ORDER: SupplyKind.ValueType  # 1
+"""From a supplier."""
+SUPPLY_KIND_TRANSFER: SupplyKind.ValueType  # 2
+"""From another location."""
+Global___SupplyKind: _TypeAlias = SupplyKind  # noqa: Y015
 
 class _MovementStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -88,7 +116,9 @@ class _MovementStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Moveme
     changed.
     """
     MOVEMENT_STATUS_LATE_APPLIED: _MovementStatus.ValueType  # 3
-    """Recorded, but it occurred no later than the SKU's newest count, which has it already: on_hand is unchanged."""
+    """Recorded, but it occurred no later than the SKU's newest count, which has it already: on_hand is unchanged. For a
+    SUPPLY: something newer is known of the supply, which stays as it is.
+    """
     MOVEMENT_STATUS_REJECTED: _MovementStatus.ValueType  # 4
     """Not recorded; `rejection` and `detail` say why."""
 
@@ -104,7 +134,9 @@ MOVEMENT_STATUS_DUPLICATE: MovementStatus.ValueType  # 2
 changed.
 """
 MOVEMENT_STATUS_LATE_APPLIED: MovementStatus.ValueType  # 3
-"""Recorded, but it occurred no later than the SKU's newest count, which has it already: on_hand is unchanged."""
+"""Recorded, but it occurred no later than the SKU's newest count, which has it already: on_hand is unchanged. For a
+SUPPLY: something newer is known of the supply, which stays as it is.
+"""
 MOVEMENT_STATUS_REJECTED: MovementStatus.ValueType  # 4
 """Not recorded; `rejection` and `detail` say why."""
 Global___MovementStatus: _TypeAlias = MovementStatus  # noqa: Y015
@@ -126,7 +158,7 @@ class _MovementRejectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Mov
     MOVEMENT_REJECTION_COUNT_SUPERSEDED: _MovementRejection.ValueType  # 4
     """A count older than the SKU's newest count."""
     MOVEMENT_REJECTION_TABLE_FULL: _MovementRejection.ValueType  # 5
-    """The location stocks as many SKUs as it may; `detail` has the maximum."""
+    """The location has as many SKUs, supplies or whatever `detail` names as it may; `detail` has the maximum."""
     MOVEMENT_REJECTION_LOCATION_STOPPED: _MovementRejection.ValueType  # 6
     """The journal of the location has a damaged entry and the location stands still until someone looks at it; `detail`
     says where. Passes once that is mended; do not retry before.
@@ -146,7 +178,7 @@ MOVEMENT_REJECTION_COUNT_TOO_OLD: MovementRejection.ValueType  # 3
 MOVEMENT_REJECTION_COUNT_SUPERSEDED: MovementRejection.ValueType  # 4
 """A count older than the SKU's newest count."""
 MOVEMENT_REJECTION_TABLE_FULL: MovementRejection.ValueType  # 5
-"""The location stocks as many SKUs as it may; `detail` has the maximum."""
+"""The location has as many SKUs, supplies or whatever `detail` names as it may; `detail` has the maximum."""
 MOVEMENT_REJECTION_LOCATION_STOPPED: MovementRejection.ValueType  # 6
 """The journal of the location has a damaged entry and the location stands still until someone looks at it; `detail`
 says where. Passes once that is mended; do not retry before.
@@ -210,6 +242,10 @@ class StockMovement(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     CORRECTS_FIELD_NUMBER: _builtins.int
+    SUPPLY_FIELD_NUMBER: _builtins.int
+    EXPECT_TIME_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
+    SUPPLY_KIND_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Who tells it, 1 to 128 characters without control characters, for instance `//pos/store-7`. Else REJECTED, INVALID."""
     movement_id: _builtins.str
@@ -221,8 +257,9 @@ class StockMovement(_message.Message):
     type: Global___MovementType.ValueType
     """What happened. Unspecified or unknown: REJECTED, INVALID."""
     quantity: _builtins.int
-    """Units, up to 1,000,000,000: above 0 and a magnitude for all types but two; signed and not 0 for ADJUSTMENT; the
-    absolute count, 0 or more, for COUNT. Outside: REJECTED, INVALID.
+    """Units, up to 1,000,000,000: above 0 and a magnitude for all types but three; signed and not 0 for ADJUSTMENT; the
+    absolute count, 0 or more, for COUNT; for SUPPLY the units of all of it, received ones among them, 0 to cancel it.
+    Outside: REJECTED, INVALID.
     """
     sequence: _builtins.int
     """Optional position in the source's stream, from 1, strictly growing per source and location; 0: none. Repeats are
@@ -252,6 +289,16 @@ class StockMovement(_message.Message):
     """The movement_id, of the same source, that this one corrects, up to 128 characters; only kept. Longer: REJECTED,
     INVALID.
     """
+    supply: _builtins.str
+    """For SUPPLY the supply that it announces, an id; for RECEIPT and TRANSFER_IN optionally the supply that the units
+    come from: they are not expected any more then. One supply may be of several SKUs, each told by itself. A receipt
+    of a supply that is not announced yet is remembered for when it is. Malformed, missing for SUPPLY, or set for
+    another type: REJECTED, INVALID.
+    """
+    final: _builtins.bool
+    """Only for RECEIPT and TRANSFER_IN with a `supply`: the rest of it will not come. Else REJECTED, INVALID."""
+    supply_kind: Global___SupplyKind.ValueType
+    """Only for SUPPLY: where the units come from. Unknown, or set for another type: REJECTED, INVALID."""
     @_builtins.property
     def occurred_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened; for COUNT the as-of watermark. Absent: when it is recorded. Before 1970 or after 2200, or for a
@@ -261,6 +308,12 @@ class StockMovement(_message.Message):
     @_builtins.property
     def recorded_time(self) -> _timestamp_pb2.Timestamp:
         """When the source wrote it down; only kept. Before 1970 or after 2200: REJECTED, INVALID."""
+
+    @_builtins.property
+    def expect_time(self) -> _timestamp_pb2.Timestamp:
+        """Only for SUPPLY: when the units are expected, in the past if they are overdue: those count for no date. Absent
+        though `quantity` is above 0, before 1970 or after 2200, or set for another type: REJECTED, INVALID.
+        """
 
     def __init__(
         self,
@@ -280,10 +333,14 @@ class StockMovement(_message.Message):
         reason: _builtins.str = ...,
         reference: _builtins.str = ...,
         corrects: _builtins.str = ...,
+        supply: _builtins.str = ...,
+        expect_time: _timestamp_pb2.Timestamp | None = ...,
+        final: _builtins.bool = ...,
+        supply_kind: Global___SupplyKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_time", b"occurred_time", "recorded_time", b"recorded_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expect_time", b"expect_time", "occurred_time", b"occurred_time", "recorded_time", b"recorded_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "disposition", b"disposition", "from_disposition", b"from_disposition", "location", b"location", "movement_id", b"movement_id", "occurred_time", b"occurred_time", "quantity", b"quantity", "reason", b"reason", "recorded_time", b"recorded_time", "reference", b"reference", "reservation", b"reservation", "sequence", b"sequence", "sku", b"sku", "source", b"source", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrects", b"corrects", "disposition", b"disposition", "expect_time", b"expect_time", "final", b"final", "from_disposition", b"from_disposition", "location", b"location", "movement_id", b"movement_id", "occurred_time", b"occurred_time", "quantity", b"quantity", "reason", b"reason", "recorded_time", b"recorded_time", "reference", b"reference", "reservation", b"reservation", "sequence", b"sequence", "sku", b"sku", "source", b"source", "supply", b"supply", "supply_kind", b"supply_kind", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -930,6 +987,9 @@ class Stock(_message.Message):
     QUOTAS_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    INCOMING_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    SUPPLIES_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """The SKU."""
     location: _builtins.str
@@ -948,6 +1008,10 @@ class Stock(_message.Message):
     """
     version: _builtins.int
     """Version of the location's ledger that this picture is from."""
+    incoming: _builtins.int
+    """Units still to come, overdue ones among them."""
+    waiting: _builtins.int
+    """Units that reservations hold of what is to come. Part of neither held nor committed."""
     @_builtins.property
     def unsellable(self) -> _containers.RepeatedCompositeFieldContainer[Global___DispositionQuantity]:
         """Part of on_hand that cannot be sold, each disposition once; those with no units are left out."""
@@ -955,6 +1019,10 @@ class Stock(_message.Message):
     @_builtins.property
     def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelQuota]:
         """Quotas in force, each channel once."""
+
+    @_builtins.property
+    def supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpectedSupply]:
+        """The supplies they are of, the soonest first, up to 100; ListSupply tells all of them."""
 
     def __init__(
         self,
@@ -969,14 +1037,235 @@ class Stock(_message.Message):
         quotas: _abc.Iterable[Global___ChannelQuota] | None = ...,
         available: _builtins.int = ...,
         version: _builtins.int = ...,
+        incoming: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        supplies: _abc.Iterable[Global___ExpectedSupply] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "committed", b"committed", "held", b"held", "location", b"location", "on_hand", b"on_hand", "quotas", b"quotas", "safety_stock", b"safety_stock", "sku", b"sku", "unsellable", b"unsellable", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "committed", b"committed", "held", b"held", "incoming", b"incoming", "location", b"location", "on_hand", b"on_hand", "quotas", b"quotas", "safety_stock", b"safety_stock", "sku", b"sku", "supplies", b"supplies", "unsellable", b"unsellable", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Stock: _TypeAlias = Stock  # noqa: Y015
+
+@_typing.final
+class ExpectedSupply(_message.Message):
+    """Expected units of one SKU."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLY_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    EXPECT_TIME_FIELD_NUMBER: _builtins.int
+    supply: _builtins.str
+    """Id of the supply. One of several SKUs, such as a purchase order, is one of these for each SKU."""
+    sku: _builtins.str
+    """The SKU."""
+    kind: Global___SupplyKind.ValueType
+    """Where the units come from; never UNSPECIFIED."""
+    quantity: _builtins.int
+    """Units of all of it; 0 when it was cancelled, or when only receipts of it are known."""
+    received: _builtins.int
+    """Units that came, possibly more than `quantity`."""
+    open: _builtins.int
+    """Units still to come, 0 once all came, or the rest will not come, or it was cancelled."""
+    @_builtins.property
+    def expect_time(self) -> _timestamp_pb2.Timestamp:
+        """When they are expected; absent when it was never told. Past: they are overdue, and count for no date."""
+
+    def __init__(
+        self,
+        *,
+        supply: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        kind: Global___SupplyKind.ValueType = ...,
+        quantity: _builtins.int = ...,
+        received: _builtins.int = ...,
+        open: _builtins.int = ...,
+        expect_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expect_time", b"expect_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expect_time", b"expect_time", "kind", b"kind", "open", b"open", "quantity", b"quantity", "received", b"received", "sku", b"sku", "supply", b"supply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpectedSupply: _TypeAlias = ExpectedSupply  # noqa: Y015
+
+@_typing.final
+class SupplyLine(_message.Message):
+    """Expected units to announce, of one SKU."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLY_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    EXPECT_TIME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    supply: _builtins.str
+    """Id of the supply. Malformed: INVALID_ARGUMENT."""
+    sku: _builtins.str
+    """The SKU, an id, once for a supply; a new one is registered. Malformed or repeated: INVALID_ARGUMENT."""
+    quantity: _builtins.int
+    """Units of all of it, received ones among them, 0 to 1,000,000,000; 0 cancels it. Outside: INVALID_ARGUMENT."""
+    kind: Global___SupplyKind.ValueType
+    """Where the units come from. Unknown: INVALID_ARGUMENT."""
+    @_builtins.property
+    def expect_time(self) -> _timestamp_pb2.Timestamp:
+        """When the units are expected. Absent though `quantity` is above 0, before 1970 or after 2200: INVALID_ARGUMENT."""
+
+    def __init__(
+        self,
+        *,
+        supply: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        expect_time: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___SupplyKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expect_time", b"expect_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expect_time", b"expect_time", "kind", b"kind", "quantity", b"quantity", "sku", b"sku", "supply", b"supply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupplyLine: _TypeAlias = SupplyLine  # noqa: Y015
+
+@_typing.final
+class SetSupplyRequest(_message.Message):
+    """Supply to announce."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    """Where it will come to, `locations/{location}`. Malformed: INVALID_ARGUMENT; unknown: NOT_FOUND, LOCATION_UNKNOWN."""
+    request_id: _builtins.str
+    """Optional, an id of up to 36 characters. A repeat with equal content gets the first answer; with other
+    content ALREADY_EXISTS, REQUEST_ID_REUSED. Malformed: INVALID_ARGUMENT.
+    """
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupplyLine]:
+        """1 to 10,000 lines. None: INVALID_ARGUMENT; more: BATCH_TOO_LARGE."""
+
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___SupplyLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "location", b"location", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSupplyRequest: _TypeAlias = SetSupplyRequest  # noqa: Y015
+
+@_typing.final
+class SetSupplyResponse(_message.Message):
+    """Outcome of a SetSupply: it was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    repeated_request: _builtins.bool
+    """True when this is the answer to an earlier call with the same request_id."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LocationVersion]:
+        """The state of the location after this."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[_common_pb2.LocationVersion] | None = ...,
+        repeated_request: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["repeated_request", b"repeated_request", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSupplyResponse: _TypeAlias = SetSupplyResponse  # noqa: Y015
+
+@_typing.final
+class ListSupplyRequest(_message.Message):
+    """Which supply to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCATION_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    location: _builtins.str
+    """Where it comes to, `locations/{location}`. Malformed: INVALID_ARGUMENT; unknown: NOT_FOUND, LOCATION_UNKNOWN."""
+    sku: _builtins.str
+    """Only of this SKU; empty: of any. Malformed: INVALID_ARGUMENT."""
+    include_ended: _builtins.bool
+    """Also supply of which nothing is to come any more, as far as it is remembered."""
+    page_size: _builtins.int
+    """Most to return, up to 1,000; more is taken as 1,000. 0: 100. Below 0: INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before; empty for the first. Not ours, or made for another filter:
+    INVALID_ARGUMENT, PAGE_TOKEN_INVALID.
+    """
+    def __init__(
+        self,
+        *,
+        location: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        include_ended: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_ended", b"include_ended", "location", b"location", "page_size", b"page_size", "page_token", b"page_token", "sku", b"sku"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSupplyRequest: _TypeAlias = ListSupplyRequest  # noqa: Y015
+
+@_typing.final
+class ListSupplyResponse(_message.Message):
+    """A page of supply, all of one version; pages may differ in it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPLIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next page begins; empty at the end."""
+    @_builtins.property
+    def supplies(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpectedSupply]:
+        """The supply, in the order it was first told."""
+
+    def __init__(
+        self,
+        *,
+        supplies: _abc.Iterable[Global___ExpectedSupply] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "supplies", b"supplies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSupplyResponse: _TypeAlias = ListSupplyResponse  # noqa: Y015
 
 @_typing.final
 class GetStockRequest(_message.Message):

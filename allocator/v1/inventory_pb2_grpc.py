@@ -66,6 +66,16 @@ class InventoryServiceStub:
                 request_serializer=allocator_dot_v1_dot_inventory__pb2.ListStockRequest.SerializeToString,
                 response_deserializer=allocator_dot_v1_dot_inventory__pb2.ListStockResponse.FromString,
                 _registered_method=True)
+        self.SetSupply = channel.unary_unary(
+                '/allocator.v1.InventoryService/SetSupply',
+                request_serializer=allocator_dot_v1_dot_inventory__pb2.SetSupplyRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_inventory__pb2.SetSupplyResponse.FromString,
+                _registered_method=True)
+        self.ListSupply = channel.unary_unary(
+                '/allocator.v1.InventoryService/ListSupply',
+                request_serializer=allocator_dot_v1_dot_inventory__pb2.ListSupplyRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_inventory__pb2.ListSupplyResponse.FromString,
+                _registered_method=True)
 
 
 class InventoryServiceServicer:
@@ -121,6 +131,22 @@ class InventoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetSupply(self, request, context):
+        """Announces incoming supply or replaces what was announced, as a movement of type SUPPLY does; all lines or none.
+        SKUs that the location does not stock yet are registered. Unknown location: NOT_FOUND, LOCATION_UNKNOWN; more than
+        the location may know: RESOURCE_EXHAUSTED, TABLE_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSupply(self, request, context):
+        """Lists the supply of one location, in the order it was first told. Unknown location: NOT_FOUND, LOCATION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InventoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -153,6 +179,16 @@ def add_InventoryServiceServicer_to_server(servicer, server):
                     servicer.ListStock,
                     request_deserializer=allocator_dot_v1_dot_inventory__pb2.ListStockRequest.FromString,
                     response_serializer=allocator_dot_v1_dot_inventory__pb2.ListStockResponse.SerializeToString,
+            ),
+            'SetSupply': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSupply,
+                    request_deserializer=allocator_dot_v1_dot_inventory__pb2.SetSupplyRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_inventory__pb2.SetSupplyResponse.SerializeToString,
+            ),
+            'ListSupply': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSupply,
+                    request_deserializer=allocator_dot_v1_dot_inventory__pb2.ListSupplyRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_inventory__pb2.ListSupplyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -319,6 +355,60 @@ class InventoryService:
             '/allocator.v1.InventoryService/ListStock',
             allocator_dot_v1_dot_inventory__pb2.ListStockRequest.SerializeToString,
             allocator_dot_v1_dot_inventory__pb2.ListStockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSupply(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.InventoryService/SetSupply',
+            allocator_dot_v1_dot_inventory__pb2.SetSupplyRequest.SerializeToString,
+            allocator_dot_v1_dot_inventory__pb2.SetSupplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSupply(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.InventoryService/ListSupply',
+            allocator_dot_v1_dot_inventory__pb2.ListSupplyRequest.SerializeToString,
+            allocator_dot_v1_dot_inventory__pb2.ListSupplyResponse.FromString,
             options,
             channel_credentials,
             insecure,

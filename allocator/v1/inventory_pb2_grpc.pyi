@@ -59,6 +59,13 @@ class InventoryServiceStub:
     """Lists the SKUs of one location, in the order they were first stocked. Unknown location: NOT_FOUND,
     LOCATION_UNKNOWN.
     """
+    SetSupply: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.SetSupplyRequest, _inventory_pb2.SetSupplyResponse]
+    """Announces incoming supply or replaces what was announced, as a movement of type SUPPLY does; all lines or none.
+    SKUs that the location does not stock yet are registered. Unknown location: NOT_FOUND, LOCATION_UNKNOWN; more than
+    the location may know: RESOURCE_EXHAUSTED, TABLE_FULL.
+    """
+    ListSupply: _grpc.UnaryUnaryMultiCallable[_inventory_pb2.ListSupplyRequest, _inventory_pb2.ListSupplyResponse]
+    """Lists the supply of one location, in the order it was first told. Unknown location: NOT_FOUND, LOCATION_UNKNOWN."""
 
 @_typing.type_check_only
 class InventoryServiceAsyncStub(InventoryServiceStub):
@@ -91,6 +98,13 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
     """Lists the SKUs of one location, in the order they were first stocked. Unknown location: NOT_FOUND,
     LOCATION_UNKNOWN.
     """
+    SetSupply: _aio.UnaryUnaryMultiCallable[_inventory_pb2.SetSupplyRequest, _inventory_pb2.SetSupplyResponse]  # type: ignore[assignment]
+    """Announces incoming supply or replaces what was announced, as a movement of type SUPPLY does; all lines or none.
+    SKUs that the location does not stock yet are registered. Unknown location: NOT_FOUND, LOCATION_UNKNOWN; more than
+    the location may know: RESOURCE_EXHAUSTED, TABLE_FULL.
+    """
+    ListSupply: _aio.UnaryUnaryMultiCallable[_inventory_pb2.ListSupplyRequest, _inventory_pb2.ListSupplyResponse]  # type: ignore[assignment]
+    """Lists the supply of one location, in the order it was first told. Unknown location: NOT_FOUND, LOCATION_UNKNOWN."""
 
 class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Stock facts from outside and stock policy. A movement is never refused for lack of stock: it already happened. When
@@ -156,5 +170,24 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the SKUs of one location, in the order they were first stocked. Unknown location: NOT_FOUND,
         LOCATION_UNKNOWN.
         """
+
+    @_abc_1.abstractmethod
+    def SetSupply(
+        self,
+        request: _inventory_pb2.SetSupplyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inventory_pb2.SetSupplyResponse, _abc.Awaitable[_inventory_pb2.SetSupplyResponse]]:
+        """Announces incoming supply or replaces what was announced, as a movement of type SUPPLY does; all lines or none.
+        SKUs that the location does not stock yet are registered. Unknown location: NOT_FOUND, LOCATION_UNKNOWN; more than
+        the location may know: RESOURCE_EXHAUSTED, TABLE_FULL.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSupply(
+        self,
+        request: _inventory_pb2.ListSupplyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inventory_pb2.ListSupplyResponse, _abc.Awaitable[_inventory_pb2.ListSupplyResponse]]:
+        """Lists the supply of one location, in the order it was first told. Unknown location: NOT_FOUND, LOCATION_UNKNOWN."""
 
 def add_InventoryServiceServicer_to_server(servicer: InventoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

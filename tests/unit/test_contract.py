@@ -27,7 +27,8 @@ SERVICES = {
     "AvailabilityService": "CheckAvailability BatchGetAvailability WatchAvailability QueryAvailability",
     "ReservationService": "Reserve BatchReserve CommitReservation ExtendReservation ReleaseReservation"
     " FulfilReservation GetReservation ListReservations",
-    "InventoryService": "RecordMovements StreamMovements SetCount SetStockPolicy GetStock ListStock",
+    "InventoryService": "RecordMovements StreamMovements SetCount SetStockPolicy GetStock ListStock"
+    " SetSupply ListSupply",
     "NetworkService": "CreateLocation GetLocation ListLocations UpdateLocation DeleteLocation"
     " CreateLocationGroup GetLocationGroup ListLocationGroups UpdateLocationGroup DeleteLocationGroup"
     " SetCapacity CreateLane GetLane ListLanes UpdateLane DeleteLane"

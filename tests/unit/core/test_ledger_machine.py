@@ -150,7 +150,7 @@ class LedgerMachine(TwoLedgers):
     @rule(
         sku=skus,
         kind=st.sampled_from(
-            [kind for kind in MovementType if kind not in (MovementType.DISPOSITION_CHANGE, MovementType.COUNT)]
+            sorted({*MovementType} - {MovementType.DISPOSITION_CHANGE, MovementType.COUNT, MovementType.SUPPLY})
         ),
         quantity=quantities,
         disposition=st.sampled_from(("", "", *DISPOSITIONS)),

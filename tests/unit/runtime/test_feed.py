@@ -62,11 +62,11 @@ def test_a_change_holds_only_what_the_batch_touched_and_the_names_that_are_new()
     stock(ledger, "m2", plum=1, kiwi=9)
     second = recorder.changed()
     assert (first.version, first.whole, second.version) == (1, False, 2)
-    assert codec.unpack(first.data)[3:] == (0, ("fig", "plum"))
-    indexes, free, limited, start, names = codec.unpack(second.data)
+    assert codec.unpack(first.data)[3:5] == (0, ("fig", "plum"))
+    indexes, free, limited, start, names, dated, capacity = codec.unpack(second.data)
     assert indexes == b"\1\0\0\0\2\0\0\0"
     assert free == (5).to_bytes(8, "little") + (9).to_bytes(8, "little")
-    assert (limited, start, names) == ((), 2, ("kiwi",))
+    assert (limited, start, names, dated, capacity) == ((), 2, ("kiwi",), (), None)
 
 
 def test_a_recorder_begins_with_what_is_there() -> None:
@@ -75,8 +75,8 @@ def test_a_recorder_begins_with_what_is_there() -> None:
     stock(ledger, "m1", fig=3)
     recorder = Recorder(ledger)
     stock(ledger, "m2", plum=4)
-    assert codec.unpack(recorder.changed().data)[3:] == (1, ("plum",))
-    assert codec.unpack(recorder.whole().data)[3:] == (0, ("fig", "plum"))
+    assert codec.unpack(recorder.changed().data)[3:5] == (1, ("plum",))
+    assert codec.unpack(recorder.whole().data)[3:5] == (0, ("fig", "plum"))
 
 
 def test_every_change_of_the_network_is_the_whole_network() -> None:

@@ -1,0 +1,41 @@
+"""Promise dates of requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from allocator.core.limits import CLOCK_SKEW_MAX_NS, DAY_NS, NS_PER_S
+from allocator.gateway.faults import Faults
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+
+class Promise(NamedTuple):
+    """A date to promise for, now, and the last date looked at: ns since 1970 UTC."""
+
+    by_ns: int
+    now_ns: int
+    horizon_ns: int
+
+
+def to_promise(stamp: Timestamp, now_ns: int, length_ns: int, field: str = "promise_by") -> Promise:
+    """The promise date in `stamp`, and the dates it is judged by; one that just passed is now.
+
+    Args:
+        stamp: the date asked for.
+        now_ns: now.
+        length_ns: from now to the horizon.
+        field: where the date stands.
+
+    Raises:
+        ApiError: INVALID; the date is malformed, over, or beyond the horizon.
+    """
+    faults = Faults()
+    by_ns = faults.time(field, stamp)
+    if not faults.found and not now_ns - CLOCK_SKEW_MAX_NS <= by_ns <= now_ns + length_ns:
+        side = "over already" if by_ns < now_ns else f"more than {length_ns / DAY_NS:g} days ahead"
+        earliest, latest = f"{CLOCK_SKEW_MAX_NS // NS_PER_S} s ago", f"{length_ns / DAY_NS:g} days from now"
+        faults.add(field, f"this date is {side}; from {earliest} to {latest} (promise.horizon_days) are allowed")
+    faults.check()
+    return Promise(max(by_ns, now_ns), now_ns, now_ns + length_ns)
