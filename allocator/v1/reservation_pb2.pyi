@@ -4,6 +4,7 @@ isort:skip_file
 Holds of stock and their fate."""
 
 from allocator.v1 import common_pb2 as _common_pb2
+from allocator.v1 import sourcing_pb2 as _sourcing_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -205,6 +206,122 @@ the reservation.
 """
 Global___TransitionStatus: _TypeAlias = TransitionStatus  # noqa: Y015
 
+class _AllocateStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AllocateStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AllocateStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ALLOCATE_STATUS_UNSPECIFIED: _AllocateStatus.ValueType  # 0
+    """Never sent."""
+    ALLOCATE_STATUS_HELD: _AllocateStatus.ValueType  # 1
+    """Every line is held whole."""
+    ALLOCATE_STATUS_PARTIALLY_HELD: _AllocateStatus.ValueType  # 2
+    """The order allows a shortfall: some units are held, the others are the plan's shortfalls."""
+    ALLOCATE_STATUS_NO_ELIGIBLE_LOCATION: _AllocateStatus.ValueType  # 3
+    """Refused, nothing held: no location can serve any of it. See `emptied_by`."""
+    ALLOCATE_STATUS_INSUFFICIENT_STOCK: _AllocateStatus.ValueType  # 4
+    """Refused, nothing held: the eligible locations together have too little, or not in as few parcels as allowed. See
+    `partial`.
+    """
+    ALLOCATE_STATUS_OUTRUN: _AllocateStatus.ValueType  # 5
+    """Refused, nothing held: every plan that was tried met a location that said no. Others were faster; ask again."""
+
+class AllocateStatus(_AllocateStatus, metaclass=_AllocateStatusEnumTypeWrapper):
+    """Outcome of an Allocate."""
+
+ALLOCATE_STATUS_UNSPECIFIED: AllocateStatus.ValueType  # 0
+"""Never sent."""
+ALLOCATE_STATUS_HELD: AllocateStatus.ValueType  # 1
+"""Every line is held whole."""
+ALLOCATE_STATUS_PARTIALLY_HELD: AllocateStatus.ValueType  # 2
+"""The order allows a shortfall: some units are held, the others are the plan's shortfalls."""
+ALLOCATE_STATUS_NO_ELIGIBLE_LOCATION: AllocateStatus.ValueType  # 3
+"""Refused, nothing held: no location can serve any of it. See `emptied_by`."""
+ALLOCATE_STATUS_INSUFFICIENT_STOCK: AllocateStatus.ValueType  # 4
+"""Refused, nothing held: the eligible locations together have too little, or not in as few parcels as allowed. See
+`partial`.
+"""
+ALLOCATE_STATUS_OUTRUN: AllocateStatus.ValueType  # 5
+"""Refused, nothing held: every plan that was tried met a location that said no. Others were faster; ask again."""
+Global___AllocateStatus: _TypeAlias = AllocateStatus  # noqa: Y015
+
+class _TransferStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TransferStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransferStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSFER_STATUS_UNSPECIFIED: _TransferStatus.ValueType  # 0
+    """Never sent."""
+    TRANSFER_STATUS_DONE: _TransferStatus.ValueType  # 1
+    """It happened."""
+    TRANSFER_STATUS_EXPIRED: _TransferStatus.ValueType  # 2
+    """Refused: the reservation has expired."""
+    TRANSFER_STATUS_RELEASED: _TransferStatus.ValueType  # 3
+    """Refused: it is released already."""
+    TRANSFER_STATUS_FULFILLED: _TransferStatus.ValueType  # 4
+    """Refused: it is fulfilled already."""
+    TRANSFER_STATUS_LINES_EXCEED_OPEN: _TransferStatus.ValueType  # 5
+    """Refused: a line names more units than are open on it."""
+    TRANSFER_STATUS_LOCATION_CLOSED: _TransferStatus.ValueType  # 6
+    """Refused: the other location does not accept reservations."""
+    TRANSFER_STATUS_INSUFFICIENT_STOCK: _TransferStatus.ValueType  # 7
+    """Refused: the other location has too little."""
+    TRANSFER_STATUS_NO_CAPACITY: _TransferStatus.ValueType  # 8
+    """Refused: the other location cannot pick it in its capacity window."""
+
+class TransferStatus(_TransferStatus, metaclass=_TransferStatusEnumTypeWrapper):
+    """Outcome of a transfer. Refusals come in this order; of several the one with the lowest number is told."""
+
+TRANSFER_STATUS_UNSPECIFIED: TransferStatus.ValueType  # 0
+"""Never sent."""
+TRANSFER_STATUS_DONE: TransferStatus.ValueType  # 1
+"""It happened."""
+TRANSFER_STATUS_EXPIRED: TransferStatus.ValueType  # 2
+"""Refused: the reservation has expired."""
+TRANSFER_STATUS_RELEASED: TransferStatus.ValueType  # 3
+"""Refused: it is released already."""
+TRANSFER_STATUS_FULFILLED: TransferStatus.ValueType  # 4
+"""Refused: it is fulfilled already."""
+TRANSFER_STATUS_LINES_EXCEED_OPEN: TransferStatus.ValueType  # 5
+"""Refused: a line names more units than are open on it."""
+TRANSFER_STATUS_LOCATION_CLOSED: TransferStatus.ValueType  # 6
+"""Refused: the other location does not accept reservations."""
+TRANSFER_STATUS_INSUFFICIENT_STOCK: TransferStatus.ValueType  # 7
+"""Refused: the other location has too little."""
+TRANSFER_STATUS_NO_CAPACITY: TransferStatus.ValueType  # 8
+"""Refused: the other location cannot pick it in its capacity window."""
+Global___TransferStatus: _TypeAlias = TransferStatus  # noqa: Y015
+
+class _RejectReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RejectReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RejectReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REJECT_REASON_UNSPECIFIED: _RejectReason.ValueType  # 0
+    """INVALID_ARGUMENT."""
+    REJECT_REASON_NOT_IN_STOCK: _RejectReason.ValueType  # 1
+    """The units are not there: on_hand goes down by them."""
+    REJECT_REASON_DAMAGED: _RejectReason.ValueType  # 2
+    """The units cannot be sold: they move to the disposition `damaged`."""
+    REJECT_REASON_NO_CAPACITY: _RejectReason.ValueType  # 3
+    """The units are there, but nobody can pick them: the capacity window takes nothing more."""
+
+class RejectReason(_RejectReason, metaclass=_RejectReasonEnumTypeWrapper):
+    """Why a location declines."""
+
+REJECT_REASON_UNSPECIFIED: RejectReason.ValueType  # 0
+"""INVALID_ARGUMENT."""
+REJECT_REASON_NOT_IN_STOCK: RejectReason.ValueType  # 1
+"""The units are not there: on_hand goes down by them."""
+REJECT_REASON_DAMAGED: RejectReason.ValueType  # 2
+"""The units cannot be sold: they move to the disposition `damaged`."""
+REJECT_REASON_NO_CAPACITY: RejectReason.ValueType  # 3
+"""The units are there, but nobody can pick them: the capacity window takes nothing more."""
+Global___RejectReason: _TypeAlias = RejectReason  # noqa: Y015
+
 @_typing.final
 class ReserveLine(_message.Message):
     """What to hold."""
@@ -250,6 +367,7 @@ class ReserveRequest(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     PICK_TIME_FIELD_NUMBER: _builtins.int
+    PROMISE_BY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Optional, an id of up to 36 characters, best a UUID. A repeat with equal content gets the first answer; with other
     content ALREADY_EXISTS, REQUEST_ID_REUSED. Empty: the server makes one and a retry is not safe. Malformed:
@@ -267,9 +385,9 @@ class ReserveRequest(_message.Message):
     """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReserveLine]:
-        """What to hold, 1 to 10,000 lines; lines of the same SKU and location are summed before the check. None:
-        INVALID_ARGUMENT; more: BATCH_TOO_LARGE. Until reservations over several locations land, all lines must name one
-        location: else INVALID_ARGUMENT, LINES_SPAN_LOCATIONS.
+        """What to hold, 1 to 10,000 lines at up to 1,000 locations; lines of the same SKU and location are summed before the
+        check. None: INVALID_ARGUMENT; more: BATCH_TOO_LARGE. Over several locations it is still all or nothing, unless
+        `policy` says otherwise.
         """
 
     @_builtins.property
@@ -284,6 +402,13 @@ class ReserveRequest(_message.Message):
         1970 or after 2200: INVALID_ARGUMENT.
         """
 
+    @_builtins.property
+    def promise_by(self) -> _timestamp_pb2.Timestamp:
+        """Hold what stock lacks against supply that is expected by then: such units wait, and turn into stock when the supply
+        comes, first come first served. Absent: from stock only. In the past, or beyond the horizon of promises:
+        INVALID_ARGUMENT.
+        """
+
     def __init__(
         self,
         *,
@@ -294,10 +419,11 @@ class ReserveRequest(_message.Message):
         policy: Global___ReservePolicy.ValueType = ...,
         order: _builtins.str = ...,
         pick_time: _timestamp_pb2.Timestamp | None = ...,
+        promise_by: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pick_time", b"pick_time", "ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pick_time", b"pick_time", "promise_by", b"promise_by", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "lines", b"lines", "order", b"order", "pick_time", b"pick_time", "policy", b"policy", "request_id", b"request_id", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "lines", b"lines", "order", b"order", "pick_time", b"pick_time", "policy", b"policy", "promise_by", b"promise_by", "request_id", b"request_id", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -315,6 +441,7 @@ class ReserveLineResult(_message.Message):
     REQUESTED_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """The SKU."""
     location: _builtins.str
@@ -329,6 +456,8 @@ class ReserveLineResult(_message.Message):
     """For a line that is not held whole: units that could be promised just before the decision, on this channel, floored
     at 0. Else 0.
     """
+    waiting: _builtins.int
+    """Those of `held` that wait for supply."""
     def __init__(
         self,
         *,
@@ -338,10 +467,11 @@ class ReserveLineResult(_message.Message):
         requested: _builtins.int = ...,
         held: _builtins.int = ...,
         available: _builtins.int = ...,
+        waiting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "held", b"held", "location", b"location", "requested", b"requested", "sku", b"sku", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "held", b"held", "location", b"location", "requested", b"requested", "sku", b"sku", "status", b"status", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -493,8 +623,8 @@ class LineQuantity(_message.Message):
     quantity: _builtins.int
     """Units, 1 to 1,000,000,000, also after lines of the same SKU and location are summed. Outside: INVALID_ARGUMENT."""
     location: _builtins.str
-    """The location, `locations/{location}`. In a request it may be empty: the reservation's home location. Malformed:
-    INVALID_ARGUMENT.
+    """The location, `locations/{location}`. In a request it may be empty: wherever the reservation holds them, in the
+    order of its lines. Malformed: INVALID_ARGUMENT.
     """
     def __init__(
         self,
@@ -523,6 +653,7 @@ class ReservationLine(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     FULFILLED_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
     """The SKU."""
     location: _builtins.str
@@ -535,6 +666,8 @@ class ReservationLine(_message.Message):
     """Units that left the building."""
     released: _builtins.int
     """Units given back, by release or expiry."""
+    waiting: _builtins.int
+    """Those of `open` that wait for supply."""
     def __init__(
         self,
         *,
@@ -544,10 +677,11 @@ class ReservationLine(_message.Message):
         open: _builtins.int = ...,
         fulfilled: _builtins.int = ...,
         released: _builtins.int = ...,
+        waiting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fulfilled", b"fulfilled", "held", b"held", "location", b"location", "open", b"open", "released", b"released", "sku", b"sku"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fulfilled", b"fulfilled", "held", b"held", "location", b"location", "open", b"open", "released", b"released", "sku", b"sku", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,6 +703,7 @@ class Reservation(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PICKUP_END_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, `reservations/{reservation}`, made by the server."""
     state: Global___ReservationState.ValueType
@@ -597,6 +732,10 @@ class Reservation(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def pickup_end_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the pickup window: what is committed but not picked up by then is given back. Absent: no pickup."""
+
     def __init__(
         self,
         *,
@@ -610,14 +749,313 @@ class Reservation(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        pickup_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "pickup_end_time", b"pickup_end_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "create_time", b"create_time", "expire_time", b"expire_time", "home_location", b"home_location", "lines", b"lines", "name", b"name", "order", b"order", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "create_time", b"create_time", "expire_time", b"expire_time", "home_location", b"home_location", "lines", b"lines", "name", b"name", "order", b"order", "pickup_end_time", b"pickup_end_time", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reservation: _TypeAlias = Reservation  # noqa: Y015
+
+@_typing.final
+class AllocateRequest(_message.Message):
+    """An order to source and hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    ORDER_REFERENCE_FIELD_NUMBER: _builtins.int
+    PICKUP_WINDOW_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Optional, an id of up to 36 characters; see ReserveRequest. Malformed: INVALID_ARGUMENT; reuse with other content:
+    ALREADY_EXISTS, REQUEST_ID_REUSED.
+    """
+    order_reference: _builtins.str
+    """The caller's order reference, an id; several reservations may share one. May be empty. Malformed:
+    INVALID_ARGUMENT.
+    """
+    @_builtins.property
+    def order(self) -> _sourcing_pb2.SourcingOrder:
+        """The order. Absent: INVALID_ARGUMENT."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long to hold, counted from when the home location decides; 1 second to 4 hours, absent: 15 minutes. Outside:
+        INVALID_ARGUMENT.
+        """
+
+    @_builtins.property
+    def pickup_window(self) -> _duration_pb2.Duration:
+        """With mode PICKUP: how long units wait for the customer, counted from now, 1 minute to 60 days; absent: for ever.
+        What is committed but not picked up by then is given back. Outside, or with another mode: INVALID_ARGUMENT.
+        """
+
+    def __init__(
+        self,
+        *,
+        order: _sourcing_pb2.SourcingOrder | None = ...,
+        request_id: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        order_reference: _builtins.str = ...,
+        pickup_window: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "pickup_window", b"pickup_window", "ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "order_reference", b"order_reference", "pickup_window", b"pickup_window", "request_id", b"request_id", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllocateRequest: _TypeAlias = AllocateRequest  # noqa: Y015
+
+@_typing.final
+class AllocateResponse(_message.Message):
+    """Outcome of an Allocate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    EMPTIED_BY_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    PLANS_TRIED_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    status: Global___AllocateStatus.ValueType
+    """The outcome of the whole."""
+    emptied_by: _sourcing_pb2.SourcingFilter.ValueType
+    """With NO_ELIGIBLE_LOCATION: the filter that the last location did not pass."""
+    plans_tried: _builtins.int
+    """Plans that were tried, the one that is held included."""
+    repeated_request: _builtins.bool
+    """True when this is the answer to an earlier call with the same request_id; `reservation` is as it stands now."""
+    @_builtins.property
+    def reservation(self) -> Global___Reservation:
+        """The reservation, set when something is held."""
+
+    @_builtins.property
+    def plan(self) -> _sourcing_pb2.SourcingPlan:
+        """The plan that is held."""
+
+    @_builtins.property
+    def partial(self) -> _sourcing_pb2.SourcingPlan:
+        """With INSUFFICIENT_STOCK: what could be served of it, if anything."""
+
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LocationVersion]:
+        """The state of each location after this, in the order of names."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___AllocateStatus.ValueType = ...,
+        reservation: Global___Reservation | None = ...,
+        plan: _sourcing_pb2.SourcingPlan | None = ...,
+        emptied_by: _sourcing_pb2.SourcingFilter.ValueType = ...,
+        partial: _sourcing_pb2.SourcingPlan | None = ...,
+        plans_tried: _builtins.int = ...,
+        versions: _abc.Iterable[_common_pb2.LocationVersion] | None = ...,
+        repeated_request: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["partial", b"partial", "plan", b"plan", "reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emptied_by", b"emptied_by", "partial", b"partial", "plan", b"plan", "plans_tried", b"plans_tried", "repeated_request", b"repeated_request", "reservation", b"reservation", "status", b"status", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllocateResponse: _TypeAlias = AllocateResponse  # noqa: Y015
+
+@_typing.final
+class TransferReservationRequest(_message.Message):
+    """Units to move to another location."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TO_LOCATION_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`reservations/{reservation}`. Malformed: INVALID_ARGUMENT; unknown: NOT_FOUND, RESERVATION_UNKNOWN."""
+    request_id: _builtins.str
+    """Optional, an id of up to 36 characters; see ReserveRequest. Malformed: INVALID_ARGUMENT; reuse with other content:
+    ALREADY_EXISTS, REQUEST_ID_REUSED.
+    """
+    to_location: _builtins.str
+    """Where to, `locations/{location}`. Malformed: INVALID_ARGUMENT; unknown: NOT_FOUND, LOCATION_UNKNOWN."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]:
+        """What to move, up to 10,000 lines; lines of the same SKU and location are summed. Empty: all open units that are
+        elsewhere. More: BATCH_TOO_LARGE. Over what is open: status LINES_EXCEED_OPEN.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        to_location: _builtins.str = ...,
+        lines: _abc.Iterable[Global___LineQuantity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "name", b"name", "request_id", b"request_id", "to_location", b"to_location"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferReservationRequest: _TypeAlias = TransferReservationRequest  # noqa: Y015
+
+@_typing.final
+class TransferReservationResponse(_message.Message):
+    """Outcome of a transfer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    status: Global___TransferStatus.ValueType
+    """The outcome."""
+    repeated_request: _builtins.bool
+    """True when `status` and `moved` are those of an earlier call with the same request_id."""
+    @_builtins.property
+    def reservation(self) -> Global___Reservation:
+        """The reservation as it stands now."""
+
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LocationVersion]:
+        """The state of each location after this."""
+
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]:
+        """The units moved, with the locations they came from."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___TransferStatus.ValueType = ...,
+        reservation: Global___Reservation | None = ...,
+        versions: _abc.Iterable[_common_pb2.LocationVersion] | None = ...,
+        repeated_request: _builtins.bool = ...,
+        moved: _abc.Iterable[Global___LineQuantity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "repeated_request", b"repeated_request", "reservation", b"reservation", "status", b"status", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferReservationResponse: _TypeAlias = TransferReservationResponse  # noqa: Y015
+
+@_typing.final
+class RejectAssignmentRequest(_message.Message):
+    """Units that a location declines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    SKIP_RESOURCING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`reservations/{reservation}`. Malformed: INVALID_ARGUMENT; unknown: NOT_FOUND, RESERVATION_UNKNOWN."""
+    request_id: _builtins.str
+    """Optional, an id of up to 36 characters; see ReserveRequest. Malformed: INVALID_ARGUMENT; reuse with other content:
+    ALREADY_EXISTS, REQUEST_ID_REUSED.
+    """
+    location: _builtins.str
+    """Which location declines, `locations/{location}`. Malformed: INVALID_ARGUMENT; unknown: NOT_FOUND, LOCATION_UNKNOWN."""
+    reason: Global___RejectReason.ValueType
+    """Why. Unspecified or unknown: INVALID_ARGUMENT."""
+    skip_resourcing: _builtins.bool
+    """Give the units up instead of looking for others that have them."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]:
+        """What it declines, up to 10,000 lines of this location; their `location` may be empty. Empty: all that is open
+        there. More: BATCH_TOO_LARGE. Over what is open: status LINES_EXCEED_OPEN.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        location: _builtins.str = ...,
+        reason: Global___RejectReason.ValueType = ...,
+        lines: _abc.Iterable[Global___LineQuantity] | None = ...,
+        skip_resourcing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "location", b"location", "name", b"name", "reason", b"reason", "request_id", b"request_id", "skip_resourcing", b"skip_resourcing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectAssignmentRequest: _TypeAlias = RejectAssignmentRequest  # noqa: Y015
+
+@_typing.final
+class RejectAssignmentResponse(_message.Message):
+    """Outcome of a rejection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    SHORTFALLS_FIELD_NUMBER: _builtins.int
+    status: Global___TransitionStatus.ValueType
+    """DONE, EXPIRED, RELEASED, FULFILLED or LINES_EXCEED_OPEN."""
+    repeated_request: _builtins.bool
+    """True when this is the answer to an earlier call with the same request_id; `reservation` is as it stands now."""
+    @_builtins.property
+    def reservation(self) -> Global___Reservation:
+        """The reservation as it stands now."""
+
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LocationVersion]:
+        """The state of each location after this."""
+
+    @_builtins.property
+    def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]:
+        """The units that the location is rid of."""
+
+    @_builtins.property
+    def assignments(self) -> _containers.RepeatedCompositeFieldContainer[_sourcing_pb2.Assignment]:
+        """Where others take over. Empty when nobody does."""
+
+    @_builtins.property
+    def shortfalls(self) -> _containers.RepeatedCompositeFieldContainer[_sourcing_pb2.Shortfall]:
+        """What nobody took over: it is not reserved any more."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___TransitionStatus.ValueType = ...,
+        reservation: Global___Reservation | None = ...,
+        versions: _abc.Iterable[_common_pb2.LocationVersion] | None = ...,
+        repeated_request: _builtins.bool = ...,
+        rejected: _abc.Iterable[Global___LineQuantity] | None = ...,
+        assignments: _abc.Iterable[_sourcing_pb2.Assignment] | None = ...,
+        shortfalls: _abc.Iterable[_sourcing_pb2.Shortfall] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "rejected", b"rejected", "repeated_request", b"repeated_request", "reservation", b"reservation", "shortfalls", b"shortfalls", "status", b"status", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectAssignmentResponse: _TypeAlias = RejectAssignmentResponse  # noqa: Y015
 
 @_typing.final
 class CommitReservationRequest(_message.Message):

@@ -40,6 +40,11 @@ class ReservationServiceStub:
                 request_serializer=allocator_dot_v1_dot_reservation__pb2.ReserveRequest.SerializeToString,
                 response_deserializer=allocator_dot_v1_dot_reservation__pb2.ReserveResponse.FromString,
                 _registered_method=True)
+        self.Allocate = channel.unary_unary(
+                '/allocator.v1.ReservationService/Allocate',
+                request_serializer=allocator_dot_v1_dot_reservation__pb2.AllocateRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_reservation__pb2.AllocateResponse.FromString,
+                _registered_method=True)
         self.BatchReserve = channel.unary_unary(
                 '/allocator.v1.ReservationService/BatchReserve',
                 request_serializer=allocator_dot_v1_dot_reservation__pb2.BatchReserveRequest.SerializeToString,
@@ -65,6 +70,16 @@ class ReservationServiceStub:
                 request_serializer=allocator_dot_v1_dot_reservation__pb2.FulfilReservationRequest.SerializeToString,
                 response_deserializer=allocator_dot_v1_dot_reservation__pb2.FulfilReservationResponse.FromString,
                 _registered_method=True)
+        self.TransferReservation = channel.unary_unary(
+                '/allocator.v1.ReservationService/TransferReservation',
+                request_serializer=allocator_dot_v1_dot_reservation__pb2.TransferReservationRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_reservation__pb2.TransferReservationResponse.FromString,
+                _registered_method=True)
+        self.RejectAssignment = channel.unary_unary(
+                '/allocator.v1.ReservationService/RejectAssignment',
+                request_serializer=allocator_dot_v1_dot_reservation__pb2.RejectAssignmentRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_reservation__pb2.RejectAssignmentResponse.FromString,
+                _registered_method=True)
         self.GetReservation = channel.unary_unary(
                 '/allocator.v1.ReservationService/GetReservation',
                 request_serializer=allocator_dot_v1_dot_reservation__pb2.GetReservationRequest.SerializeToString,
@@ -83,6 +98,15 @@ class ReservationServiceServicer:
 
     def Reserve(self, request, context):
         """Holds lines at named locations until a time. Unknown location or SKU: NOT_FOUND, LOCATION_UNKNOWN or SKU_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Allocate(self, request, context):
+        """Finds the best places for an order and holds it there, in one call: when a location says no, the next best plan is
+        tried, until shortly before the deadline. Unknown service level: NOT_FOUND, SERVICE_LEVEL_UNKNOWN; unknown SKU,
+        location, group or profile: NOT_FOUND with the reason of its kind.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +151,22 @@ class ReservationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TransferReservation(self, request, context):
+        """Moves open units of a reservation to another location, atomically: they are held there before they are given back
+        here, and keep their state. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectAssignment(self, request, context):
+        """A location declines units it was to pick: its stock is corrected by the reason, and others take over what they can,
+        in the same call. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetReservation(self, request, context):
         """Reads one reservation. Unknown, or ended longer ago than the settings keep it (24 hours by default): NOT_FOUND,
         RESERVATION_UNKNOWN.
@@ -150,6 +190,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.Reserve,
                     request_deserializer=allocator_dot_v1_dot_reservation__pb2.ReserveRequest.FromString,
                     response_serializer=allocator_dot_v1_dot_reservation__pb2.ReserveResponse.SerializeToString,
+            ),
+            'Allocate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Allocate,
+                    request_deserializer=allocator_dot_v1_dot_reservation__pb2.AllocateRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_reservation__pb2.AllocateResponse.SerializeToString,
             ),
             'BatchReserve': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchReserve,
@@ -175,6 +220,16 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.FulfilReservation,
                     request_deserializer=allocator_dot_v1_dot_reservation__pb2.FulfilReservationRequest.FromString,
                     response_serializer=allocator_dot_v1_dot_reservation__pb2.FulfilReservationResponse.SerializeToString,
+            ),
+            'TransferReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferReservation,
+                    request_deserializer=allocator_dot_v1_dot_reservation__pb2.TransferReservationRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_reservation__pb2.TransferReservationResponse.SerializeToString,
+            ),
+            'RejectAssignment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectAssignment,
+                    request_deserializer=allocator_dot_v1_dot_reservation__pb2.RejectAssignmentRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_reservation__pb2.RejectAssignmentResponse.SerializeToString,
             ),
             'GetReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReservation,
@@ -215,6 +270,33 @@ class ReservationService:
             '/allocator.v1.ReservationService/Reserve',
             allocator_dot_v1_dot_reservation__pb2.ReserveRequest.SerializeToString,
             allocator_dot_v1_dot_reservation__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Allocate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.ReservationService/Allocate',
+            allocator_dot_v1_dot_reservation__pb2.AllocateRequest.SerializeToString,
+            allocator_dot_v1_dot_reservation__pb2.AllocateResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -350,6 +432,60 @@ class ReservationService:
             '/allocator.v1.ReservationService/FulfilReservation',
             allocator_dot_v1_dot_reservation__pb2.FulfilReservationRequest.SerializeToString,
             allocator_dot_v1_dot_reservation__pb2.FulfilReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.ReservationService/TransferReservation',
+            allocator_dot_v1_dot_reservation__pb2.TransferReservationRequest.SerializeToString,
+            allocator_dot_v1_dot_reservation__pb2.TransferReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/allocator.v1.ReservationService/RejectAssignment',
+            allocator_dot_v1_dot_reservation__pb2.RejectAssignmentRequest.SerializeToString,
+            allocator_dot_v1_dot_reservation__pb2.RejectAssignmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

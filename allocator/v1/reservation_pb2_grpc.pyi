@@ -35,6 +35,11 @@ class ReservationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReservationServiceAsyncStub: ...
     Reserve: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.ReserveRequest, _reservation_pb2.ReserveResponse]
     """Holds lines at named locations until a time. Unknown location or SKU: NOT_FOUND, LOCATION_UNKNOWN or SKU_UNKNOWN."""
+    Allocate: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.AllocateRequest, _reservation_pb2.AllocateResponse]
+    """Finds the best places for an order and holds it there, in one call: when a location says no, the next best plan is
+    tried, until shortly before the deadline. Unknown service level: NOT_FOUND, SERVICE_LEVEL_UNKNOWN; unknown SKU,
+    location, group or profile: NOT_FOUND with the reason of its kind.
+    """
     BatchReserve: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.BatchReserveRequest, _reservation_pb2.BatchReserveResponse]
     """Holds for many independent orders in one message. One's refusal or error does not touch the others."""
     CommitReservation: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.CommitReservationRequest, _reservation_pb2.CommitReservationResponse]
@@ -53,6 +58,14 @@ class ReservationServiceStub:
     """Fulfils: units were shipped or picked up, all that are open or by line; on_hand and committed go down together.
     Refused unless COMMITTED. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
     """
+    TransferReservation: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.TransferReservationRequest, _reservation_pb2.TransferReservationResponse]
+    """Moves open units of a reservation to another location, atomically: they are held there before they are given back
+    here, and keep their state. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+    """
+    RejectAssignment: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.RejectAssignmentRequest, _reservation_pb2.RejectAssignmentResponse]
+    """A location declines units it was to pick: its stock is corrected by the reason, and others take over what they can,
+    in the same call. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+    """
     GetReservation: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.GetReservationRequest, _reservation_pb2.GetReservationResponse]
     """Reads one reservation. Unknown, or ended longer ago than the settings keep it (24 hours by default): NOT_FOUND,
     RESERVATION_UNKNOWN.
@@ -69,6 +82,11 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Reserve: _aio.UnaryUnaryMultiCallable[_reservation_pb2.ReserveRequest, _reservation_pb2.ReserveResponse]  # type: ignore[assignment]
     """Holds lines at named locations until a time. Unknown location or SKU: NOT_FOUND, LOCATION_UNKNOWN or SKU_UNKNOWN."""
+    Allocate: _aio.UnaryUnaryMultiCallable[_reservation_pb2.AllocateRequest, _reservation_pb2.AllocateResponse]  # type: ignore[assignment]
+    """Finds the best places for an order and holds it there, in one call: when a location says no, the next best plan is
+    tried, until shortly before the deadline. Unknown service level: NOT_FOUND, SERVICE_LEVEL_UNKNOWN; unknown SKU,
+    location, group or profile: NOT_FOUND with the reason of its kind.
+    """
     BatchReserve: _aio.UnaryUnaryMultiCallable[_reservation_pb2.BatchReserveRequest, _reservation_pb2.BatchReserveResponse]  # type: ignore[assignment]
     """Holds for many independent orders in one message. One's refusal or error does not touch the others."""
     CommitReservation: _aio.UnaryUnaryMultiCallable[_reservation_pb2.CommitReservationRequest, _reservation_pb2.CommitReservationResponse]  # type: ignore[assignment]
@@ -86,6 +104,14 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     FulfilReservation: _aio.UnaryUnaryMultiCallable[_reservation_pb2.FulfilReservationRequest, _reservation_pb2.FulfilReservationResponse]  # type: ignore[assignment]
     """Fulfils: units were shipped or picked up, all that are open or by line; on_hand and committed go down together.
     Refused unless COMMITTED. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+    """
+    TransferReservation: _aio.UnaryUnaryMultiCallable[_reservation_pb2.TransferReservationRequest, _reservation_pb2.TransferReservationResponse]  # type: ignore[assignment]
+    """Moves open units of a reservation to another location, atomically: they are held there before they are given back
+    here, and keep their state. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+    """
+    RejectAssignment: _aio.UnaryUnaryMultiCallable[_reservation_pb2.RejectAssignmentRequest, _reservation_pb2.RejectAssignmentResponse]  # type: ignore[assignment]
+    """A location declines units it was to pick: its stock is corrected by the reason, and others take over what they can,
+    in the same call. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
     """
     GetReservation: _aio.UnaryUnaryMultiCallable[_reservation_pb2.GetReservationRequest, _reservation_pb2.GetReservationResponse]  # type: ignore[assignment]
     """Reads one reservation. Unknown, or ended longer ago than the settings keep it (24 hours by default): NOT_FOUND,
@@ -106,6 +132,17 @@ class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_pb2.ReserveResponse, _abc.Awaitable[_reservation_pb2.ReserveResponse]]:
         """Holds lines at named locations until a time. Unknown location or SKU: NOT_FOUND, LOCATION_UNKNOWN or SKU_UNKNOWN."""
+
+    @_abc_1.abstractmethod
+    def Allocate(
+        self,
+        request: _reservation_pb2.AllocateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_pb2.AllocateResponse, _abc.Awaitable[_reservation_pb2.AllocateResponse]]:
+        """Finds the best places for an order and holds it there, in one call: when a location says no, the next best plan is
+        tried, until shortly before the deadline. Unknown service level: NOT_FOUND, SERVICE_LEVEL_UNKNOWN; unknown SKU,
+        location, group or profile: NOT_FOUND with the reason of its kind.
+        """
 
     @_abc_1.abstractmethod
     def BatchReserve(
@@ -153,6 +190,26 @@ class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_reservation_pb2.FulfilReservationResponse, _abc.Awaitable[_reservation_pb2.FulfilReservationResponse]]:
         """Fulfils: units were shipped or picked up, all that are open or by line; on_hand and committed go down together.
         Refused unless COMMITTED. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def TransferReservation(
+        self,
+        request: _reservation_pb2.TransferReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_pb2.TransferReservationResponse, _abc.Awaitable[_reservation_pb2.TransferReservationResponse]]:
+        """Moves open units of a reservation to another location, atomically: they are held there before they are given back
+        here, and keep their state. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectAssignment(
+        self,
+        request: _reservation_pb2.RejectAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_pb2.RejectAssignmentResponse, _abc.Awaitable[_reservation_pb2.RejectAssignmentResponse]]:
+        """A location declines units it was to pick: its stock is corrected by the reason, and others take over what they can,
+        in the same call. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
         """
 
     @_abc_1.abstractmethod

@@ -25,8 +25,9 @@ CONTRACT = proto.SOURCES / proto.PACKAGE
 LINE_LENGTH_MAX = 120
 SERVICES = {
     "AvailabilityService": "CheckAvailability BatchGetAvailability WatchAvailability QueryAvailability",
-    "ReservationService": "Reserve BatchReserve CommitReservation ExtendReservation ReleaseReservation"
-    " FulfilReservation GetReservation ListReservations",
+    "ReservationService": "Reserve Allocate BatchReserve CommitReservation ExtendReservation ReleaseReservation"
+    " FulfilReservation TransferReservation RejectAssignment GetReservation ListReservations",
+    "SourcingService": "Source ExplainSourcing",
     "InventoryService": "RecordMovements StreamMovements SetCount SetStockPolicy GetStock ListStock"
     " SetSupply ListSupply",
     "NetworkService": "CreateLocation GetLocation ListLocations UpdateLocation DeleteLocation"
@@ -34,13 +35,17 @@ SERVICES = {
     " SetCapacity CreateLane GetLane ListLanes UpdateLane DeleteLane"
     " CreateSourcingProfile GetSourcingProfile ListSourcingProfiles UpdateSourcingProfile DeleteSourcingProfile",
 }
-READS = re.compile(r"(Check|BatchGet|Watch|Query|Get|List)")
+READS = re.compile(r"(Check|BatchGet|Watch|Query|Get|List|Source|Explain)")
 CARRIERS = {"BatchReserveRequest", "StreamMovementsRequest"}
 """Requests whose parts have a request_id each."""
 NARROW = {"page_size", "priority", "open_minute", "close_minute", "minute"}
-NARROW |= {"handling_days", "days", "distance_max_km", "splits_max"}
+NARROW |= {"handling_days", "days", "distance_max_km", "splits_max", "plans_max", "plans_tried"}
 """Integers that are neither quantities nor versions: int32."""
-WEIGHTS = {f"SourcingProfile.{name}" for name in ("cost", "lateness", "parcels", "stock_cover", "capacity", "priority")}
+TERMS = ("cost", "lateness", "parcels", "stock_cover", "capacity", "priority")
+WEIGHTS = {f"{message}.{name}" for message in ("SourcingProfile", "SourcingWeights") for name in TERMS}
+WEIGHTS |= {f"SourcingTerm.{name}" for name in ("raw", "weight", "weighted")}
+WEIGHTS |= {f"{message}.{name}" for message in ("Parcel", "SourcingVerdict") for name in ("distance_km", "score")}
+WEIGHTS |= {"SourcingPlan.score"}
 """The only numbers that are no counts: double."""
 CODES = {
     "ALREADY_EXISTS",
@@ -136,11 +141,11 @@ def test_a_stale_file_is_named_with_what_is_wrong(tmp_path: Path) -> None:
     written = proto.replace_generated(root=tmp_path)
     (folder / "network_pb2.py").write_text("# edited by hand\n")
     (folder / "common_pb2.pyi").unlink()
-    (folder / "sourcing_pb2.py").touch()
+    (folder / "webhook_pb2.py").touch()
     assert proto.stale_files(root=tmp_path) == [
         "allocator/v1/common_pb2.pyi: missing",
         "allocator/v1/network_pb2.py: differs",
-        "allocator/v1/sourcing_pb2.py: left over",
+        "allocator/v1/webhook_pb2.py: left over",
     ]
     assert proto.replace_generated(root=tmp_path) == written
     assert proto.stale_files(root=tmp_path) == []
@@ -164,7 +169,7 @@ def test_services_have_the_methods_that_were_agreed(services: dict[str, ServiceD
 
 def test_files_are_in_the_package_and_folder_of_the_version(files: list[FileDescriptorProto]) -> None:
     """File names are lower_snake, and folder and package say allocator.v1."""
-    assert len(files) == 5
+    assert len(files) == 6
     for file in files:
         assert re.fullmatch(r"allocator/v1/[a-z_]+\.proto", file.name)
         assert (file.package, file.syntax) == ("allocator.v1", "proto3")
