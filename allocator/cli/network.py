@@ -1,36 +1,45 @@
-"""`allocator network`: the locations and groups."""
+"""`allocator network`: what the network is made of."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from allocator.cli import network_entries as entries
 from allocator.cli import parameters as p
-from allocator.cli.output import emit, numbers, say, show_table, warn, words
+from allocator.cli.output import emit, numbers, say, show_table, words
 from allocator.cli.session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from allocator.client import Lane, Location, LocationGroup, SourcingProfile
 
-    from allocator.client import Location, LocationGroup, OpeningHours
+WEIGHTS = ("cost", "lateness", "parcels", "stock_cover", "capacity", "priority")
 
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+class Network(NamedTuple):
+    """All of it."""
+
+    locations: list[Location]
+    groups: list[LocationGroup]
+    lanes: list[Lane]
+    profiles: list[SourcingProfile]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Show the locations and groups, or export them as a network file.", no_args_is_help=True)
+    group = typer.Typer(help="Show the network, or export it as a network file.", no_args_is_help=True)
     group.command(epilog="Example: allocator network show")(show)
     group.command(epilog="Example: allocator network export > network.yaml")(export)
     app.add_typer(group, name="network", rich_help_panel="Network")
 
 
 def show(context: typer.Context, as_json: p.Json = False) -> None:
-    """Show all locations and groups."""
-    locations, groups = _read(context)
+    """Show all locations, groups, lanes and sourcing profiles."""
+    network = _read(context)
+    locations, groups, lanes, profiles = network
     if as_json:
-        emit({"locations": locations, "groups": groups})
+        emit(network._asdict())
         return
     if not locations:
         say("There are no locations yet: `allocator serve --network FILE` loads some.")
@@ -39,6 +48,14 @@ def show(context: typer.Context, as_json: p.Json = False) -> None:
     show_table(columns, [_row(location, groups) for location in locations])
     if groups:
         show_table(words("group", "name", "locations"), [_group_row(group) for group in groups])
+    if lanes:
+        columns = [
+            *words("lane", "service level", "name", "from", "to"),
+            *numbers("parcel", "unit", "kg", "km", "kg km"),
+        ]
+        show_table(columns, [_lane_row(lane) for lane in lanes])
+    if profiles:
+        show_table([*words("profile", "name"), *numbers(*WEIGHTS, "splits")], [_profile_row(row) for row in profiles])
 
 
 def export(context: typer.Context) -> None:
@@ -48,16 +65,19 @@ def export(context: typer.Context) -> None:
     """
     import yaml
 
-    locations, groups = _read(context)
-    for location in locations:
-        _warn_of_loss(location)
-    network = {"locations": list(map(_location_entry, locations)), "groups": list(map(_group_entry, groups))}
-    say(yaml.safe_dump(network, sort_keys=False, allow_unicode=True).rstrip())
+    network = _read(context)
+    file = {
+        "locations": list(map(entries.location_entry, network.locations)),
+        "groups": list(map(entries.group_entry, network.groups)),
+        "lanes": list(map(entries.lane_entry, network.lanes)),
+        "profiles": list(map(entries.profile_entry, network.profiles)),
+    }
+    say(yaml.safe_dump(file, sort_keys=False, allow_unicode=True).rstrip())
 
 
-def _read(context: typer.Context) -> tuple[list[Location], list[LocationGroup]]:
+def _read(context: typer.Context) -> Network:
     with session_of(context).client() as client:
-        return list(client.locations()), list(client.groups())
+        return Network(list(client.locations()), list(client.groups()), list(client.lanes()), list(client.profiles()))
 
 
 def _row(location: Location, groups: list[LocationGroup]) -> tuple[object, ...]:
@@ -78,45 +98,20 @@ def _group_row(group: LocationGroup) -> tuple[object, ...]:
     return group.id, group.display_name, ", ".join(group.locations)
 
 
-def _location_entry(location: Location) -> dict[str, Any]:
-    entry = {
-        "id": location.id,
-        "name": location.display_name,
-        "kind": location.kind.lower(),
-        "state": location.state.lower(),
-        "country": location.country_code,
-        "city": location.city,
-        "latitude": location.position.latitude if location.position else None,
-        "longitude": location.position.longitude if location.position else None,
-        "time_zone": location.time_zone,
-        "hours": _hours_entries(location.opening_hours),
-        "priority": location.priority,
-        "labels": dict(location.labels),
-        "actor_group": location.actor_group,
-    }
-    return {name: value for name, value in entry.items() if value not in ("", None, {}, 0)}
+def _lane_row(lane: Lane) -> tuple[object, ...]:
+    costs = (lane.parcel_micros, lane.unit_micros, lane.kg_micros, lane.km_micros, lane.kg_km_micros)
+    origin = lane.origin_location or lane.origin_group or "everywhere"
+    reach = ", ".join(lane.countries) or "everywhere"
+    return (
+        lane.id,
+        lane.service_level,
+        lane.display_name,
+        origin,
+        f"{reach}, {lane.distance_max_km} km" if lane.distance_max_km else reach,
+        *(entries.decimal(micros) for micros in costs),
+    )
 
 
-def _hours_entries(spans: Iterable[OpeningHours]) -> dict[str, dict[str, str]]:
-    entries: dict[str, dict[str, str]] = {}
-    for span in spans:
-        hours = {"opens": _clock(span.open_minute), "closes": _clock(span.close_minute)}
-        entries.setdefault(DAYS[span.day - 1], hours)
-    return entries
-
-
-def _clock(minutes: int) -> str:
-    return f"{minutes // 60:02}:{minutes % 60:02}"
-
-
-def _group_entry(group: LocationGroup) -> dict[str, Any]:
-    entry = {"id": group.id, "name": group.display_name, "locations": list(group.locations)}
-    return {name: value for name, value in entry.items() if value != ""}
-
-
-def _warn_of_loss(location: Location) -> None:
-    days = [span.day for span in location.opening_hours]
-    if len(set(days)) < len(days):
-        warn(f"{location.id}: only the first span of each day is exported; a network file has one a day")
-    if location.opening_exceptions:
-        warn(f"{location.id}: its opening exceptions are not exported; a network file has none")
+def _profile_row(profile: SourcingProfile) -> tuple[object, ...]:
+    weights = (f"{getattr(profile, name):g}" for name in WEIGHTS)
+    return profile.id, profile.display_name, *weights, profile.splits_max

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from allocator.client import (
     Client,
+    FulfilmentMode,
+    Lane,
     Location,
     LocationGroup,
     LocationKind,
@@ -12,7 +14,10 @@ from allocator.client import (
     OpeningException,
     OpeningHours,
     Position,
+    SourcingProfile,
+    TransitBand,
 )
+from allocator.core.network import types
 from allocator.network_file import read_network
 from tests.unit.cli.conftest import Command
 from tests.unit.client.fake import FakeServer
@@ -42,7 +47,18 @@ def test_the_network_is_shown(allocator: Command, fake: FakeServer) -> None:
     assert (ran.code, "north" in ran.out, "york" in ran.out) == (0, True, True)
     shown = allocator("network", "show", "--json").json
     assert [location["id"] for location in shown["locations"]] == ["leeds", "york"]
+    assert (shown["lanes"], shown["profiles"]) == ([], [])
     assert shown["groups"] == [{"id": "north", "locations": ["leeds"], "display_name": "North"}]
+
+
+def test_lanes_and_profiles_are_shown(allocator: Command, fake: FakeServer) -> None:
+    """With what they cost in the network's currency, and the weights."""
+    with Client(fake.address) as client:
+        client.create_lane(Lane("uk", "next-day", countries=("GB",), distance_max_km=300, parcel_micros=8_759_000))
+        client.create_profile(SourcingProfile("thrifty", cost=1.5, age_max=timedelta(seconds=90)))
+    ran = allocator("network", "show")
+    assert all(part in ran.out for part in ("next-day", "everywhere", "GB, 300 km", "8.759", "thrifty", "1.5"))
+    assert allocator("network", "show", "--json").json["profiles"][0]["cost"] == 1.5
 
 
 def test_an_empty_network_says_how_to_fill_it(allocator: Command, fake: FakeServer) -> None:
@@ -52,7 +68,7 @@ def test_an_empty_network_says_how_to_fill_it(allocator: Command, fake: FakeServ
 
 
 def test_an_exported_network_can_be_loaded(allocator: Command, fake: FakeServer, tmp_path: Path) -> None:
-    """The file is what `serve --network` takes; what it cannot hold is told."""
+    """The file is what `serve --network` takes, and nothing is lost on the way."""
     hull = Location(
         "hull",
         LocationKind.DARK_STORE,
@@ -67,22 +83,31 @@ def test_an_exported_network_can_be_loaded(allocator: Command, fake: FakeServer,
         priority=3,
         labels={"region": "north"},
         actor_group="a",
+        channels=("web",),
+        modes=(FulfilmentMode.SHIP_FROM_STORE,),
+        cut_offs={"": 720, "next-day": 1_020},
+        handling_days=1,
     )
+    bands = (TransitBand(1, distance_max_km=100), TransitBand(3))
     with Client(fake.address) as client:
         client.create_location(hull)
         client.create_group(LocationGroup("north", ("hull", "leeds"), "North"))
+        client.create_lane(Lane("uk", "next-day", "UK", "hull", "", ("GB",), 0, bands, 8_759_000, 0, 932_587, 0, 1))
+        client.create_profile(SourcingProfile("thrifty", cost=1, lateness=1e-7, age_max=timedelta(seconds=90)))
     ran = allocator("network", "export")
-    assert ran.code == 0
-    assert ran.err.splitlines() == [
-        "hull: only the first span of each day is exported; a network file has one a day",
-        "hull: its opening exceptions are not exported; a network file has none",
-    ]
+    assert (ran.code, ran.err) == (0, "")
     path = tmp_path / "network.yaml"
     path.write_text(ran.out, "utf-8")
     network = read_network(path)
     read = network.locations[0]
     assert (read.location, read.display_name, read.kind, read.open) == ("hull", "Hull: [1]", 3, True)
     assert (read.position, read.time_zone, read.priority) == ((53.7, -0.3), "Europe/London", 3)
-    assert read.hours == ((1, 540, 720), (7, 0, 1_440))
+    assert read.hours == ((1, 540, 720), (1, 780, 1_080), (7, 0, 1_440))
+    assert read.exceptions == (("2024-12-26", True, 0, 0, ""),)
+    assert (read.channels, read.modes, read.cut_offs) == (("web",), (3,), (("", 720), ("next-day", 1_020)))
+    assert read.handling_days == 1
+    lane = types.Lane("uk", "next-day", "UK", "hull", "", ("GB",), 0, ((100, 1), (0, 3)), 8_759_000, 0, 932_587, 0, 1)
+    assert network.lanes == (lane,)
+    assert network.profiles == (types.Profile("thrifty", lateness=1e-7, age_max_s=90.0),)
     assert (read.labels, read.actor_group) == ((("region", "north"),), "a")
     assert [(group.group, group.locations) for group in network.groups] == [("north", ("hull", "leeds"))]
