@@ -91,13 +91,15 @@ class Rejected(NamedTuple):
 class HeldLine(NamedTuple):
     """One line of a reserve.
 
-    `available` is what could be promised when it was decided, for a line that was not held whole; else 0.
+    `available` is what could be promised when it was decided, for a line that was not held whole; else 0. `waiting`
+    units of those held wait for supply.
     """
 
     sku: str
     requested: int
     held: int
     available: int
+    waiting: int = 0
 
 
 class ReserveResult(NamedTuple):

@@ -118,12 +118,13 @@ def fill_reserve(
     held = result.status <= _HELD_MAX
     response.status = WireStatus.ValueType(result.status)
     add_line = response.lines.add
-    for sku, requested, units, available in result.lines:
-        if units == requested:
+    for sku, requested, units, available, waiting in result.lines:
+        if units == requested and not waiting:
             add_line(sku=sku, location=name, status=_HELD, requested=requested, held=units)
         else:
             status = _line_status(requested, units, available)
-            add_line(sku=sku, location=name, status=status, requested=requested, held=units, available=available)
+            line = add_line(sku=sku, location=name, status=status, requested=requested, held=units, available=available)
+            line.waiting = waiting
     response.versions.add(location=name, version=version)
     if result.repeated:
         response.repeated_request = True
@@ -203,13 +204,16 @@ def fill_reservation(message: Reservation, location: str, view: ReservationView,
     message.home_location = name
     message.channel = view.channel
     message.order = view.order
-    for sku, quantity, fulfilled, released in view.lines:
-        left = quantity - fulfilled - released
-        message.lines.add(sku=sku, location=name, held=quantity, open=left, fulfilled=fulfilled, released=released)
+    for sku, quantity, fulfilled, released, location, waiting in view.lines:
+        line = message.lines.add(sku=sku, held=quantity, fulfilled=fulfilled, released=released, waiting=waiting)
+        line.location = location_name(location) if location else name
+        line.open = quantity - fulfilled - released
     _set_time(message.create_time, view.created_ns)
     _set_time(message.update_time, view.updated_ns)
     if view.expires_ns:
         _set_time(message.expire_time, view.expires_ns)
+    if view.pick_until_ns:
+        _set_time(message.pickup_end_time, view.pick_until_ns)
     message.version = version
 
 
@@ -220,9 +224,9 @@ def _fill_held(message: Reservation, name: str, command: Reserve, result: Reserv
     message.channel = command.channel
     message.order = command.order
     add_line = message.lines.add
-    for sku, _, units, _ in result.lines:
+    for sku, _, units, _, waiting in result.lines:
         if units:
-            add_line(sku=sku, location=name, held=units, open=units)
+            add_line(sku=sku, location=name, held=units, open=units, waiting=waiting)
     _set_time(message.create_time, result.created_ns)
     _set_time(message.update_time, result.created_ns)
     _set_time(message.expire_time, result.expires_ns)
@@ -235,7 +239,7 @@ def _set_time(message: Timestamp, at_ns: int) -> None:
 
 def _line_status(requested: int, held: int, available: int) -> LineStatus.ValueType:
     if held:
-        return _PARTIALLY
+        return _HELD if held == requested else _PARTIALLY
     return _INSUFFICIENT if available < requested else _NOT_HELD
 
 

@@ -18,19 +18,22 @@ from allocator.core.results import Reason, Rejected
 from allocator.journal.errors import JournalUnavailable
 from allocator.journal.store import JournalSettings
 from allocator.logs import configure_logs
+from allocator.runtime.courier import Courier
 from allocator.runtime.host import LedgerHost
-from allocator.runtime.hosted import Hosted, Status
+from allocator.runtime.hosted import NETWORK, Hosted, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from allocator.core.limits import LedgerLimits
     from allocator.journal.port import Journal
+    from allocator.runtime.courier import Reach
 
 RETRY_MIN_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
 FATAL_EXIT: Final = 70
 SNAPSHOT_LOOK_S: Final = 1.0
+ERRAND_LOOK_S: Final = 0.25
 ADOPT_WAIT_S: Final = 5.0
 """How long `adopt` waits for the ledger to serve before it says no."""
 POLL_PACE_S: Final = 0.02
@@ -53,12 +56,18 @@ class ActorConfig(NamedTuple):
 
 
 class LocationActor:
-    """The process that owns some locations' ledgers. Its methods take and give msgpack bytes."""
+    """The process that owns some locations' ledgers. Its methods take and give msgpack bytes.
 
-    def __init__(self, config: ActorConfig) -> None:
+    Args:
+        config: what it is made from.
+        reach: the way to other actors, see `Courier`; without it decisions reach participants by gateways only.
+    """
+
+    def __init__(self, config: ActorConfig, reach: Reach | None = None) -> None:
         if config.log_level:
             configure_logs(config.log_level, config.log_format, config.log_target, process=config.unit)
         self._config = config
+        self._reach = reach
         self._incarnation = uuid.uuid4().hex
         self._stopping = threading.Event()
         self._ready = threading.Event()
@@ -140,6 +149,8 @@ class LocationActor:
         self._ready.set()
         self._thread(self._keep_time, host)
         self._thread(self._keep_snapshots, host)
+        if self._reach is not None and NETWORK not in self._config.names:
+            self._thread(self._keep_word, Courier(self._config.unit, host, self._reach))
         self._recover_all(host)
         gc.collect()
         gc.freeze()
@@ -162,6 +173,11 @@ class LocationActor:
         wait_s = 0.0
         while not self._stopping.wait(wait_s):
             wait_s = host.tick()
+
+    def _keep_word(self, courier: Courier) -> None:
+        """Carry what the ledgers have to say to others until they have heard it."""
+        while not self._stopping.wait(ERRAND_LOOK_S):
+            courier.run()
 
     def _recover_all(self, host: LedgerHost) -> None:
         """Bring every ledger up; one whose journal is out of reach goes to the end of the line."""

@@ -26,6 +26,8 @@ NAMESPACE: Final = "allocator"
 WRITE_THREADS: Final = 16
 FEED_THREADS: Final = 70
 """Polls that may wait at one actor: one per gateway process, with room for one that restarts."""
+REACH_TIMEOUT_S: Final = 10.0
+"""How long an actor waits for the answer of another."""
 RAY_ENVIRONMENT: Final = {
     "RAY_worker_niceness": "0",  # actors answer checkouts; Ray would make them give way to everybody
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -113,7 +115,19 @@ def start_actor(settings: Settings, name: str, locations: Sequence[str]) -> Any:
         max_concurrency=WRITE_THREADS,
         concurrency_groups={"feed": FEED_THREADS, "control": 2},
     )(LocationActor)
-    return remote.options(name=name, namespace=NAMESPACE).remote(config)
+    return remote.options(name=name, namespace=NAMESPACE).remote(config, reach_actor)
+
+
+def reach_actor(actor: str, method: str, data: bytes) -> bytes:
+    """Call `execute` or `changes` of another actor and wait for its answer; raises when it is away.
+
+    The method's concurrency group is the one gateways use, so that a waiting poll takes no write's place.
+    """
+    import ray  # noqa: PLC0415  # as above
+
+    handle = ray.get_actor(actor, namespace=NAMESPACE)
+    call = handle.execute if method == "execute" else handle.changes.options(concurrency_group="feed")
+    return ray.get(call.remote(data), timeout=REACH_TIMEOUT_S)  # type: ignore[no-any-return]  # Ray has no types here
 
 
 def wait_serving(handles: Mapping[str, Any], timeout_s: float, told: Callable[[int], None] = lambda _: None) -> None:

@@ -27,6 +27,7 @@ from allocator.runtime.hosted import Hosted, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from allocator.core.protocol.errands import Errand
     from allocator.journal.port import Journal
     from allocator.runtime.feed import Change
 
@@ -135,6 +136,20 @@ class LedgerHost:
         if item.lead_ns > CLOCK_SKEW_MAX_NS:
             log.error("the clock was ahead once", shard=item.shard, ahead_s=item.lead_ns / NS_PER_S)
         self._make_durable(ticket)
+
+    def errands(self) -> list[tuple[Hosted, Errand]]:
+        """What the ledgers have to say to others now, all of it durable."""
+        found: list[tuple[Hosted, Errand]] = []
+        with self._state:
+            now_ns = self._clock_ns()
+            for item in self._serving():
+                if isinstance(item.machine, StockLedger):
+                    due = item.errands.due(item.machine, now_ns + item.lead_ns)
+                    found.extend((item, errand) for errand in due)
+            ticket = self._ticket
+        if found:
+            self._make_durable(ticket)
+        return found
 
     def announce(self) -> None:
         """Wake readers because a ledger's status changed."""

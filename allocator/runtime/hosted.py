@@ -12,6 +12,7 @@ from allocator.core import codec
 from allocator.core.errors import AllocatorError, BrokenInvariantError
 from allocator.core.ledger import StockLedger
 from allocator.core.network.ledger import NetworkLedger
+from allocator.core.protocol.errands import Errands
 from allocator.runtime.feed import FeedRing, Recorder
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Hosted:
         limits: what the settings say of its tables.
         lead_ns: how far the ledger's time is ahead of our clock: 0, unless a clock was wrong once.
         tail_bytes, snapshot_bytes: size of the journal since the last snapshot, and of that snapshot.
+        errands: when what it has to say to other ledgers is due again.
         failed_bytes: what `tail_bytes` was when a snapshot last failed; 0 when it did not.
     """
 
@@ -62,6 +64,7 @@ class Hosted:
         self.tail_bytes = 0
         self.snapshot_bytes = 0
         self.failed_bytes = 0
+        self.errands = Errands()
         self.machine: Machine = self._fresh()
         self.recorder = Recorder(self.machine)
         self.ring = FeedRing(0)
@@ -79,6 +82,7 @@ class Hosted:
             with self._explained(f"version {machine.version} cannot be checked"):
                 machine.check_invariants()
         self.machine, self.epoch = machine, opened.epoch
+        self.errands = Errands()
         self.tail_bytes = sum(len(entry.payload) for entry in opened.tail)
         self.snapshot_bytes = len(opened.snapshot.payload) if opened.snapshot else 0
         self.recorder = Recorder(machine)

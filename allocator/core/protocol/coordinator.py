@@ -25,6 +25,11 @@ ATTEMPTS_MAX: Final = 8
 """Plans that one call tries at most."""
 
 
+_OF_LOCATIONS: Final = frozenset(
+    (Reason.RECOVERING, Reason.TABLE_FULL, Reason.LOCATION_UNKNOWN, Reason.JOURNAL_DAMAGED, Reason.SKU_UNKNOWN)
+)
+
+
 class Wanted(NamedTuple):
     """Units to hold at one location."""
 
@@ -33,7 +38,10 @@ class Wanted(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What all parts of one reservation have in common."""
+    """What all parts of one reservation have in common.
+
+    `sourced`: the caller leaves the locations to us, so one that is away is passed over like one that says no.
+    """
 
     reservation: str
     home: str
@@ -43,6 +51,7 @@ class Terms(NamedTuple):
     policy: int = Policy.ALL_OR_NOTHING
     pick_at_ns: int = 0
     promise_by_ns: int = 0
+    sourced: bool = False
 
 
 class Holds(NamedTuple):
@@ -105,10 +114,11 @@ def settle(terms: Terms, plan: Planner, conclude: Conclusion, token: str) -> Gen
         if not wanted:
             break
         holds = yield from _hold(terms, wanted, f"{token}{attempt}")
-        if holds.lost or holds.error is not None:
+        failed = holds.lost or holds.error is not None
+        if failed and not (terms.sourced and _elsewhere(holds)):
             yield from _drop(holds)
             return Concluded(error=None if holds.lost else holds.error)
-        if not (holds.whole or (terms.policy == Policy.PARTIAL and holds.parts)):
+        if failed or not (holds.whole or (terms.policy == Policy.PARTIAL and holds.parts)):
             yield from _drop(holds)
             refused.append(holds)
             continue
@@ -170,6 +180,12 @@ def _conclude(home: str, command: Open | Amend, holds: Holds) -> Generator[Round
 def _refuse(home: str, command: Open | Amend) -> Generator[Round, Answers, Concluded]:
     (result,) = yield [(home, command)]
     return Concluded(error=(home, result)) if isinstance(result, Rejected) else Concluded(result)
+
+
+def _elsewhere(holds: Holds) -> bool:
+    """Whether what went wrong is of the locations, so that others may do."""
+    rejected = (answer for answer in holds.answers if isinstance(answer, Rejected))
+    return all(answer.reason in _OF_LOCATIONS for answer in rejected)
 
 
 def _void(result: OpenResult | AmendResult | Rejected) -> bool:
