@@ -25,13 +25,8 @@ class Extended(NamedTuple):
         row, column = divmod(int(score.argmin()), score.shape[1])
         return row, column
 
-    def best_of_each(self) -> list[int]:
-        """The same location for each of the sets."""
-        least = self.missing.min(axis=1, keepdims=True)
-        return [int(column) for column in np.where(self.missing <= least, self.score, np.inf).argmin(axis=1)]
 
-
-def extend(choice: Choice, sets: Sequence[Sequence[int]]) -> Extended:
+def extend(choice: Choice, sets: Sequence[Sequence[int]] | NDArray[np.int64]) -> Extended:
     """Add each location to each set, and fill the lines cheapest first.
 
     A location takes of each line what no cheaper member has, and the members fill the rest from their cheapest on.
@@ -39,9 +34,9 @@ def extend(choice: Choice, sets: Sequence[Sequence[int]]) -> Extended:
 
     Args:
         choice: the locations.
-        sets: of equally many members each, maybe none.
+        sets: of equally many members each, maybe none; or int64 (sets, members).
     """
-    members = np.array(sets, dtype=np.int64).reshape(len(sets), -1)
+    members = np.asarray(sets, dtype=np.int64).reshape(len(sets), -1)
     price, have = _by_price(choice, members)
     cheaper = np.zeros((len(sets), *choice.unit.shape))
     for k in range(members.shape[1]):
@@ -61,5 +56,7 @@ def _by_price(choice: Choice, members: NDArray[np.int64]) -> tuple[Floats, Float
     """Prices and units of the members of each set: float64 (sets, lines, members), ascending by price."""
     price = choice.unit.take(members, axis=1).transpose(1, 0, 2)
     have = choice.have.take(members, axis=1).transpose(1, 0, 2)
+    if members.shape[1] == 1:
+        return price, have
     order = price.argsort(axis=2, kind="stable")
     return np.take_along_axis(price, order, axis=2), np.take_along_axis(have, order, axis=2)

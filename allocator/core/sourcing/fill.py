@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 from typing import NamedTuple
 
 import numpy as np
@@ -68,25 +69,29 @@ def fill(choice: Choice, members: Sequence[int]) -> Filled:
     Where room is short, units move over the cheapest detours until all fits (`overload`).
     """
     chosen = list(members)
-    unit, have = choice.unit[:, chosen].tolist(), choice.have[:, chosen].tolist()
-    rows = [_cheapest_first(*line) for line in zip(choice.need.tolist(), unit, have, strict=True)]
-    room = choice.room[chosen].tolist()
-    if any(sum(column) > most for column, most in zip(zip(*rows, strict=True), room, strict=True)):
+    unit, have = choice.unit.take(chosen, axis=1).tolist(), choice.have.take(chosen, axis=1).tolist()
+    need = choice.need.tolist()
+    rows = [_cheapest_first(*line) for line in zip(need, unit, have, strict=True)]
+    loads = [sum(column) for column in zip(*rows, strict=True)]
+    room = choice.room.take(chosen).tolist()
+    if any(load > most for load, most in zip(loads, room, strict=True)):
         rows = relieve(rows, unit, have, room)
-    return _filled(choice, chosen, unit, rows)
+        loads = [sum(column) for column in zip(*rows, strict=True)]
+    missing = tuple([int(units) - sum(row) for units, row in zip(need, rows, strict=True)])
+    score = sum([sum(map(mul, row, prices)) for row, prices in zip(rows, unit, strict=True)])
+    if not all(loads):
+        used = [i for i, load in enumerate(loads) if load]
+        chosen = [chosen[i] for i in used]
+        rows = [[row[i] for i in used] for row in rows]
+    score += sum(choice.fixed.take(chosen).tolist())
+    return Filled(tuple(chosen), tuple([tuple(row) for row in rows]), missing, score)
 
 
 def _cheapest_first(need: float, unit: Sequence[float], have: Sequence[float]) -> list[int]:
+    if len(unit) == 1:
+        return [int(have[0])]
     row = [0] * len(unit)
     for i in sorted(range(len(unit)), key=unit.__getitem__):
         row[i] = int(min(have[i], need))
         need -= row[i]
     return row
-
-
-def _filled(choice: Choice, chosen: list[int], unit: list[list[float]], rows: list[list[int]]) -> Filled:
-    used = [i for i in range(len(chosen)) if any(row[i] for row in rows)]
-    score = sum(float(choice.fixed[chosen[i]]) for i in used)
-    score += sum(row[i] * price[i] for row, price in zip(rows, unit, strict=True) for i in used)
-    missing = tuple(int(need) - sum(row) for need, row in zip(choice.need.tolist(), rows, strict=True))
-    return Filled(tuple(chosen[i] for i in used), tuple(tuple(row[i] for i in used) for row in rows), missing, score)

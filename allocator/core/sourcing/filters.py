@@ -85,7 +85,8 @@ def emptied_by(table: NetworkTable, asked: tuple[tuple[Filter, Mask | None], ...
 
 
 def _way(table: NetworkTable, order: SourcingOrder, distance_km: NDArray[np.float64], spare_days: Days | None) -> Leg:
-    legs = [leg(layer, distance_km) for layer in table.layers(order.service_level, order.country)]
+    known = table.placed and order.destination is not None
+    legs = [leg(layer, distance_km, known=known) for layer in table.layers(order.service_level, order.country)]
     if len(legs) <= 1:
         return legs[0] if legs else nowhere(len(table.locations))
     units = sum(quantity for _, quantity, _ in order.lines)

@@ -14,7 +14,9 @@ from allocator.core.network.types import Lane
 Floats = NDArray[np.float64]
 
 _LATE: Final = 1e30
-"""More micros than any parcel costs."""
+"""More than any parcel costs."""
+_SCALE: Final = np.array([[1e-6], [1e-6], [1e-9]])
+"""Micros to currency, and kilograms to grams."""
 
 
 class Layer(NamedTuple):
@@ -22,23 +24,23 @@ class Layer(NamedTuple):
 
     Attributes:
         lane: int64, index into the lanes of the network.
-        reach_km: farthest destination; infinite without a limit, -1 without a lane.
+        reach_km: float64, farthest destination; infinite without a limit, -1 without a lane.
         by_distance: bool, reach, transit or cost depend on the distance.
+        cost: float64 (3, locations), of a parcel, a unit, a gram; in the network's currency.
+        km_cost: float64 (3, locations), of the same for each kilometre.
         band_km: float64 (bands, locations), upper ends of the transit bands, ascending; infinite where there is none.
         band_days: float64 (bands + 1, locations), days of transit; infinite beyond the last band.
-        parcel, unit, kg, km, kg_km: costs in micros.
+        even: every location has a lane without an end and the same transit bands.
     """
 
     lane: NDArray[np.int64]
     reach_km: Floats
     by_distance: NDArray[np.bool_]
+    cost: Floats
+    km_cost: Floats
     band_km: Floats
     band_days: Floats
-    parcel: Floats
-    unit: Floats
-    kg: Floats
-    km: Floats
-    kg_km: Floats
+    even: bool
 
 
 class Leg(NamedTuple):
@@ -47,26 +49,12 @@ class Leg(NamedTuple):
     Attributes:
         lane: int64, index of the lane; -1 where nothing reaches the destination.
         transit_days: int64.
-        parcel: cost of the parcel and its way, micros.
-        unit: cost of a unit, micros.
-        gram: cost of each gram, micros.
+        cost: float64 (3, locations), of a parcel and its way, a unit, a gram; in the network's currency.
     """
 
     lane: NDArray[np.int64]
     transit_days: NDArray[np.int64]
-    parcel: Floats
-    unit: Floats
-    gram: Floats
-
-    def take(self, chosen: NDArray[np.int64]) -> Leg:
-        """The columns of the chosen locations."""
-        return Leg(
-            self.lane.take(chosen),
-            self.transit_days.take(chosen),
-            self.parcel.take(chosen),
-            self.unit.take(chosen),
-            self.gram.take(chosen),
-        )
+    cost: Floats
 
 
 def layers(
@@ -93,22 +81,25 @@ def layers(
     return [_layer(lanes, row) for row in rows]
 
 
-def leg(layer: Layer, distance_km: Floats) -> Leg:
-    """How parcels go by one layer over known distances; float64 (locations,), NaN where unknown."""
-    known = distance_km
+def leg(layer: Layer, distance_km: Floats, *, known: bool) -> Leg:
+    """How parcels go by one layer.
+
+    Args:
+        layer: the lanes.
+        distance_km: float64 (locations,), NaN where it is not known.
+        known: it is known everywhere.
+    """
+    if known and layer.even:
+        band = layer.band_km[:, 0].searchsorted(distance_km)
+        days = layer.band_days[:, 0].astype(np.int64).take(band)
+        return Leg(layer.lane, days, layer.cost + layer.km_cost * distance_km)
     reached = (distance_km <= layer.reach_km) | ~layer.by_distance
-    if not reached.all():
-        known = np.where(reached & layer.by_distance, distance_km, 0.0)
-    days = _transit(layer, known)
-    lane = np.where(reached & (days < np.inf), layer.lane, -1)
-    transit = np.where(lane >= 0, days, 0.0).astype(np.int64)
-    return Leg(
-        lane,
-        transit,
-        layer.parcel + layer.km * known,
-        layer.unit,
-        (layer.kg + layer.kg_km * known) * 1e-3,
-    )
+    distance_km = np.where(reached & layer.by_distance, distance_km, 0.0)
+    crossed = (distance_km > layer.band_km).sum(axis=0)
+    transit: Floats = layer.band_days[crossed, np.arange(len(crossed))]
+    lane = np.where(reached & (transit < np.inf), layer.lane, -1)
+    transit_days = np.where(lane >= 0, transit, 0.0).astype(np.int64)
+    return Leg(lane, transit_days, layer.cost + layer.km_cost * distance_km)
 
 
 def best_leg(legs: Sequence[Leg], spare_days: NDArray[np.int64] | None, units: int, grams: int) -> Leg:
@@ -121,58 +112,57 @@ def best_leg(legs: Sequence[Leg], spare_days: NDArray[np.int64] | None, units: i
         grams: of the whole order.
     """
     best = legs[0]
+    whole = np.array((1.0, units, grams))
     for other in legs[1:]:
-        better = _rank(other, spare_days, units, grams) < _rank(best, spare_days, units, grams)
+        better = _rank(other, spare_days, whole) < _rank(best, spare_days, whole)
         best = Leg(
             np.where(better, other.lane, best.lane),
             np.where(better, other.transit_days, best.transit_days),
-            np.where(better, other.parcel, best.parcel),
-            np.where(better, other.unit, best.unit),
-            np.where(better, other.gram, best.gram),
+            np.where(better, other.cost, best.cost),
         )
     return best
 
 
 def nowhere(count: int) -> Leg:
     """No way to go, for `count` locations."""
-    nothing = np.zeros(count)
-    return Leg(np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64), nothing, nothing, nothing)
+    return Leg(np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros((3, count)))
 
 
-def _rank(one: Leg, spare_days: NDArray[np.int64] | None, units: int, grams: int) -> Floats:
-    cost = one.parcel + one.unit * units + one.gram * grams
+def _rank(one: Leg, spare_days: NDArray[np.int64] | None, whole: Floats) -> Floats:
+    cost: Floats = whole @ one.cost
     if spare_days is not None:
-        cost = cost + _LATE * (one.transit_days > spare_days)
+        cost += _LATE * (one.transit_days > spare_days)
     return np.where(one.lane >= 0, cost, np.inf)
-
-
-def _transit(layer: Layer, distance_km: Floats) -> Floats:
-    crossed = np.zeros(len(distance_km), dtype=np.int64)
-    for end_km in layer.band_km:
-        crossed += distance_km > end_km
-    days: Floats = layer.band_days[crossed, np.arange(len(crossed))]
-    return days
 
 
 def _layer(lanes: Sequence[Lane], row: Sequence[int]) -> Layer:
     used = [lanes[number] if number >= 0 else None for number in row]
-    columns = np.array([_columns(lane) for lane in used], dtype=np.float64).T
     bands = max((len(lane.transit) for lane in used if lane), default=0)
+    reach_km = np.array([lane.distance_max_km or math.inf if lane else -1.0 for lane in used])
+    band_km = np.array([_band_km(lane, bands) for lane in used], dtype=np.float64).T.reshape(bands, len(row)).copy()
+    band_days = np.array([_band_days(lane, bands) for lane in used], dtype=np.float64).T.copy()
     return Layer(
         np.array(row, dtype=np.int64),
-        columns[0].copy(),
+        reach_km,
         np.array([lane is None or _by_distance(lane) for lane in used]),
-        np.array([_band_km(lane, bands) for lane in used], dtype=np.float64).T.reshape(bands, len(row)).copy(),
-        np.array([_band_days(lane, bands) for lane in used], dtype=np.float64).T.copy(),
-        *[column.copy() for column in columns[1:]],
+        np.array([_costs(lane) for lane in used]).T * _SCALE,
+        np.array([_km_costs(lane) for lane in used]).T * _SCALE,
+        band_km,
+        band_days,
+        bool((reach_km == np.inf).all() and _alike(band_km) and _alike(band_days) and np.isfinite(band_days).all()),
     )
 
 
-def _columns(lane: Lane | None) -> tuple[float, ...]:
-    if lane is None:
-        return -1.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    costs = lane.parcel_micros, lane.unit_micros, lane.kg_micros, lane.km_micros, lane.kg_km_micros
-    return lane.distance_max_km or math.inf, *costs
+def _alike(columns: Floats) -> bool:
+    return bool((columns == columns[:, :1]).all())
+
+
+def _costs(lane: Lane | None) -> tuple[float, float, float]:
+    return (lane.parcel_micros, lane.unit_micros, lane.kg_micros) if lane else (0.0, 0.0, 0.0)
+
+
+def _km_costs(lane: Lane | None) -> tuple[float, float, float]:
+    return (lane.km_micros, 0.0, lane.kg_km_micros) if lane else (0.0, 0.0, 0.0)
 
 
 def _by_distance(lane: Lane) -> bool:

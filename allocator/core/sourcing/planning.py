@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,6 @@ from allocator.core.sourcing.types import (
     SourcingOrder,
     StockPicture,
     Term,
-    TermValue,
 )
 
 
@@ -31,7 +31,7 @@ class Scored(NamedTuple):
 
     Attributes:
         columns: int64, of the table.
-        weight: float64 (terms,).
+        weights: of the terms.
     """
 
     table: NetworkTable
@@ -39,7 +39,7 @@ class Scored(NamedTuple):
     reach: Reach
     columns: NDArray[np.int64]
     terms: Terms
-    weight: NDArray[np.float64]
+    weights: tuple[float, ...]
     choice: Choice
 
 
@@ -67,13 +67,20 @@ def score(
 ) -> Scored:
     """What the locations in `columns` would cost."""
     values = terms(table, order, stock, reach, columns)
-    weight = weights(order.profile)
-    fixed, unit = weighted(values, weight)
+    fixed, unit = weighted(values, order.profile)
     need = np.array([quantity for _, quantity, _ in order.lines], dtype=np.float64)
     left, by_order = stock.capacity_left.take(columns), stock.capacity_by_order.take(columns)
     room = np.where(by_order, np.inf, left)
     have = np.minimum(stock.available.take(columns, axis=1), np.minimum(need[:, None], room))
-    return Scored(table, order, reach, columns, values, weight, Choice(fixed, unit, np.maximum(have, 0.0), need, room))
+    return Scored(
+        table,
+        order,
+        reach,
+        columns,
+        values,
+        weights(order.profile),
+        Choice(fixed, unit, np.maximum(have, 0.0), need, room),
+    )
 
 
 def splits_of(order: SourcingOrder) -> int:
@@ -106,8 +113,7 @@ def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:
     column = int(scored.columns[member])
     table, reach = scored.table, scored.reach
     lane = int(reach.leg.lane[column])
-    raw = scored.terms.fixed[:, member] + scored.terms.unit[:, :, member] @ np.array(given, dtype=np.float64)
-    values = zip(Term, raw.tolist(), scored.weight.tolist(), strict=True)
+    raw = scored.terms.raw(member, given)
     return Parcel(
         table.locations[column],
         sum(given),
@@ -115,8 +121,10 @@ def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:
         float(reach.distance_km[column]),
         int(reach.dispatch_day[column]),
         int(reach.delivery_day[column]),
-        round(float(raw[Term.COST]) * 1e6),
-        tuple(TermValue(*value) for value in values),
+        round(raw[Term.COST] * 1e6),
+        sum(map(mul, raw, scored.weights)),
+        raw,
+        scored.weights,
     )
 
 

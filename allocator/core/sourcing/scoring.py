@@ -15,6 +15,8 @@ Every term has a raw value in its own unit, times a weight of the profile:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import mul
 from typing import NamedTuple
 
 import numpy as np
@@ -23,70 +25,92 @@ from numpy.typing import NDArray
 from allocator.core.network.types import Profile
 from allocator.core.sourcing.filters import Reach
 from allocator.core.sourcing.table import NetworkTable
-from allocator.core.sourcing.types import CAPACITY_UNLIMITED, SourcingOrder, StockPicture, Term
+from allocator.core.sourcing.types import CAPACITY_UNLIMITED, SourcingOrder, StockPicture
 
 Floats = NDArray[np.float64]
 
 
 class Terms(NamedTuple):
-    """Raw values of every term, for some of the locations.
+    """What the raw values of the terms are made of, for some of the locations.
 
     Attributes:
-        fixed: float64 (terms, locations), for opening a location.
-        unit: float64 (terms, lines, locations), for each unit of a line from a location.
+        parcel: float64 (locations,), COST of opening one.
+        unit: float64 (lines, locations), COST of a unit.
+        late_days: int64 (locations,), LATENESS of opening one.
+        cover: float64 (lines, locations), STOCK_COVER of a unit.
+        used: float64 (locations,), CAPACITY of opening one.
+        share: float64 (locations,), CAPACITY of a unit.
+        limited: some capacity has a limit.
+        priority: float64 (locations,), PRIORITY of opening one.
     """
 
-    fixed: Floats
+    parcel: Floats
     unit: Floats
+    late_days: NDArray[np.int64]
+    cover: Floats
+    used: Floats
+    share: Floats
+    limited: bool
+    priority: Floats
+
+    def raw(self, member: int, given: Sequence[int]) -> tuple[float, ...]:
+        """Raw value of every term, in the order of `Term`, if a location gives `given` units of each line."""
+        return (
+            float(self.parcel[member]) + sum(map(mul, given, self.unit[:, member].tolist())),
+            float(self.late_days[member]),
+            1.0,
+            sum(map(mul, given, self.cover[:, member].tolist())),
+            float(self.used[member]) + float(self.share[member]) * sum(given),
+            float(self.priority[member]),
+        )
 
 
-def weights(profile: Profile) -> Floats:
-    """float64 (terms,), in the order of `Term`."""
-    return np.array(
-        (profile.cost, profile.lateness, profile.parcels, profile.stock_cover, profile.capacity, profile.priority)
-    )
+def weights(profile: Profile) -> tuple[float, ...]:
+    """Weights of the terms, in the order of `Term`."""
+    return (profile.cost, profile.lateness, profile.parcels, profile.stock_cover, profile.capacity, profile.priority)
 
 
 def terms(
     table: NetworkTable, order: SourcingOrder, stock: StockPicture, reach: Reach, columns: NDArray[np.int64]
 ) -> Terms:
-    """Raw values of every term for the locations in `columns`, at least one."""
-    lines, count = len(order.lines), len(columns)
-    fixed = np.empty((len(Term), count))
-    unit = np.zeros((len(Term), lines, count))
-    way = reach.leg.take(columns)
-    grams = np.array([weight_g for _, _, weight_g in order.lines], dtype=np.float64)
-    np.multiply(way.parcel, 1e-6, out=fixed[Term.COST])
-    np.multiply(way.gram * 1e-6, grams[:, None], out=unit[Term.COST])
-    unit[Term.COST] += way.unit * 1e-6
-    fixed[Term.LATENESS] = _days_late(reach, columns)
-    fixed[Term.PARCELS] = 1.0
-    fixed[Term.STOCK_COVER] = 0.0
-    np.divide(1.0, np.maximum(stock.available.take(columns, axis=1), 1), out=unit[Term.STOCK_COVER])
-    fixed[Term.CAPACITY], unit[Term.CAPACITY] = _filling(stock, columns)
-    fixed[Term.PRIORITY] = table.priority.take(columns)
-    return Terms(fixed, unit)
+    """The terms for the locations in `columns`, at least one."""
+    parcel, unit, gram = reach.leg.cost.take(columns, axis=1)
+    grams = np.array([[weight_g] for _, _, weight_g in order.lines], dtype=np.float64)
+    cover = 1.0 / np.maximum(stock.available.take(columns, axis=1), 1)
+    filling = _filling(stock, columns)
+    return Terms(parcel, gram * grams + unit, _late_days(reach, columns), cover, *filling, table.priority.take(columns))
 
 
-def weighted(values: Terms, weight: Floats) -> tuple[Floats, Floats]:
+def weighted(values: Terms, profile: Profile) -> tuple[Floats, Floats]:
     """Scores: float64 (locations,) for opening each, float64 (lines, locations) for each unit."""
-    count = len(weight)
-    return weight @ values.fixed, (weight @ values.unit.reshape(count, -1)).reshape(values.unit.shape[1:])
+    fixed = values.parcel * profile.cost + profile.parcels
+    unit = values.unit * profile.cost
+    if profile.lateness:
+        fixed += values.late_days * profile.lateness
+    if profile.stock_cover:
+        unit += values.cover * profile.stock_cover
+    if profile.capacity and values.limited:
+        fixed += values.used * profile.capacity
+        unit += values.share * profile.capacity
+    if profile.priority:
+        fixed += values.priority * profile.priority
+    return fixed, unit
 
 
-def _days_late(reach: Reach, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+def _late_days(reach: Reach, columns: NDArray[np.int64]) -> NDArray[np.int64]:
     delivery = reach.delivery_day.take(columns)
     due = delivery.min() if reach.promise_day is None else reach.promise_day.take(columns)
     late: NDArray[np.int64] = np.maximum(delivery - due, 0)
     return late
 
 
-def _filling(stock: StockPicture, columns: NDArray[np.int64]) -> tuple[Floats | float, Floats | float]:
+def _filling(stock: StockPicture, columns: NDArray[np.int64]) -> tuple[Floats, Floats, bool]:
     limit = stock.capacity_limit.take(columns)
     limited = limit < CAPACITY_UNLIMITED
     if not limited.any():
-        return 0.0, 0.0
+        nothing = np.zeros(len(columns))
+        return nothing, nothing, False
     by_order = stock.capacity_by_order.take(columns)
     share = limited / np.maximum(limit, 1)
     used = np.where(limited, limit - stock.capacity_left.take(columns), 0)
-    return (used + by_order) * share, np.where(by_order, 0.0, share)
+    return (used + by_order) * share, np.where(by_order, 0.0, share), True

@@ -2,118 +2,79 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Iterable
-from operator import attrgetter
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
-from allocator.core.sourcing.extend import extend
-from allocator.core.sourcing.fill import Choice, Filled, fill
-from allocator.core.sourcing.shortlist import field_of, pool_of
-from allocator.core.sourcing.subsets import Scores, Subsets, evaluate, pool_size, subsets
-
-ROUNDS_MAX: Final = 20
-"""Rounds of improvement."""
-TRIES_MAX: Final = 64
-"""Sets that are filled exactly, where the locations' rooms are short."""
-
-_KEY: Final = attrgetter("key")
+from allocator.core.sourcing.bounds import Bounds, bounds_of
+from allocator.core.sourcing.fill import Choice, Filled
+from allocator.core.sourcing.improve import improve
+from allocator.core.sourcing.pairs import ALL_PAIRS_MAX, pairs, singles
+from allocator.core.sourcing.rows import Rows, apart, best
+from allocator.core.sourcing.shortlist import anchors_of, field_of, pool_of
+from allocator.core.sourcing.subsets import evaluate, pool_size
 
 
 def search(choice: Choice, splits_max: int, plans_max: int) -> list[Filled]:
     """The best sets of at most `splits_max` locations, best first; no set has all locations of an earlier one.
 
-    The sets of few locations are enumerated. Of many, a field is enumerated in part (`shortlist`), and the best set is
-    improved by adding, dropping and swapping locations of the field.
+    Single locations, then pairs, then larger sets. Bounds tell which locations and how many of them a better set could
+    have: where those are few, all their sets are enumerated, so that the best one is optimal. Of many, the sets of the
+    most promising ones are, and the best of these is improved by adding, dropping and swapping locations.
     """
+    splits_max = min(splits_max, len(choice.fixed))
+    bounds = bounds_of(choice, splits_max)
+    found = _singles(choice, bounds, splits_max, plans_max)
+    if splits_max == 1 or (found and bounds.parcels_max(found[0]) <= 1):
+        return found
     field = field_of(choice)
-    inner = choice if len(field) == len(choice.fixed) else choice.of(field)
-    size = pool_size(len(choice.need), splits_max, len(field))
-    pool = np.arange(len(field)) if size == len(field) else pool_of(inner, size)
-    found = _enumerate(inner, pool, min(splits_max, size), plans_max)
-    if size < len(field):
-        insort(found, improve(inner, found[0], splits_max), key=_KEY)
-    return [
-        filled._replace(members=tuple(int(field[i]) for i in filled.members)) for filled in _apart(found, plans_max)
-    ]
+    if len(field) == len(choice.fixed):
+        return _sets(choice, bounds, splits_max, plans_max)
+    return [_renamed(filled, field) for filled in _sets(choice.of(field), bounds, splits_max, plans_max)]
 
 
-def improve(choice: Choice, best: Filled, splits_max: int) -> Filled:
-    """Add, drop and swap locations one at a time, as long as that is better."""
-    for _ in range(ROUNDS_MAX):
-        better = _step(choice, best, splits_max)
-        if better.key >= best.key:
-            break
-        best = better
-    return best
+def _singles(choice: Choice, bounds: Bounds, splits_max: int, plans_max: int) -> list[Filled]:
+    """The best single locations, if they will do for all plans or nothing else is allowed."""
+    rows = singles(choice)
+    if splits_max > 1 and np.count_nonzero(rows.missing <= bounds.missing) < plans_max:
+        return []
+    return best(choice, rows, plans_max)
 
 
-def _step(choice: Choice, best: Filled, splits_max: int) -> Filled:
-    """The best that adding, dropping or swapping one location makes of a set."""
-    members = best.members
-    smaller = [members[:i] + members[i + 1 :] for i in range(len(members))]
-    sets = [smaller, [members]] if len(members) < splits_max else [smaller]
-    tried = [_extended(choice, bases) for bases in sets]
-    return min((fill(choice, one) for one in tried), key=_KEY)
+def _sets(choice: Choice, bounds: Bounds, splits_max: int, plans_max: int) -> list[Filled]:
+    """The best sets of any size."""
+    count = len(choice.fixed)
+    every = count <= ALL_PAIRS_MAX
+    rows = _joined(singles(choice), pairs(choice, np.arange(count) if every else anchors_of(choice)))
+    found = best(choice, rows, plans_max)
+    useful = np.arange(count)
+    if len(found) == plans_max and sum(found[-1].missing) <= bounds.missing:
+        splits_max = bounds.parcels_max(found[0])
+        useful = bounds.useful(choice, found[0], 3 if every else 2)
+        if splits_max < (3 if every else 2) or not len(useful):
+            return found
+    more = _larger(choice, rows, useful, splits_max, plans_max)
+    return apart(sorted([*found, *more], key=lambda filled: filled.key), plans_max)
 
 
-def _extended(choice: Choice, bases: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """The best of `bases`, with one more location or as it is."""
-    nobody = len(choice.fixed)
-    row, column = extend(_with_nobody(choice), bases).best()
-    return tuple(sorted({*bases[row], column} - {nobody}))
+def _larger(choice: Choice, rows: Rows, useful: NDArray[np.int64], splits_max: int, plans_max: int) -> list[Filled]:
+    """The best sets of some of the `useful` locations; when these are not all of them, improved over all."""
+    size = pool_size(len(choice.need), splits_max, len(useful))
+    pool = useful if size == len(useful) else pool_of(choice, rows, size)
+    inner = choice.of(pool)
+    found = [_renamed(filled, pool) for filled in best(inner, evaluate(inner, min(splits_max, size)), plans_max)]
+    return found if pool is useful else [improve(choice, found[0], splits_max), *found]
 
 
-def _with_nobody(choice: Choice) -> Choice:
-    """One more column, for a location that gives nothing and costs nothing."""
-    nothing = np.zeros((len(choice.need), 1))
-    return choice._replace(
-        fixed=np.append(choice.fixed, 0.0),
-        unit=np.hstack([choice.unit, nothing]),
-        have=np.hstack([choice.have, nothing]),
+def _joined(one: Rows, other: Rows) -> Rows:
+    width = other.members.shape[1]
+    padded = np.full((len(one.members), width), -1, dtype=np.int64)
+    padded[:, : one.members.shape[1]] = one.members
+    return Rows(
+        np.concatenate([padded, other.members]),
+        np.concatenate([one.missing, other.missing]),
+        np.concatenate([one.score, other.score]),
     )
 
 
-def _enumerate(choice: Choice, pool: NDArray[np.int64], splits_max: int, plans_max: int) -> list[Filled]:
-    """The best sets of the pool, best first; columns of `choice`."""
-    inner = choice.of(pool)
-    sets = subsets(len(pool), splits_max)
-    scores = evaluate(inner, sets.member)
-    found = _best_rows(inner, sets, scores, plans_max)
-    return [filled._replace(members=tuple(int(pool[i]) for i in filled.members)) for filled in found]
-
-
-def _best_rows(choice: Choice, sets: Subsets, scores: Scores, plans_max: int) -> list[Filled]:
-    """Fill the best sets, until `plans_max` are found that no set left can beat.
-
-    What `evaluate` says of a set is exact where no room is short, and otherwise at least as good as the truth. A set
-    that needs none of its rooms rules out its supersets.
-    """
-    missing = np.rint(scores.missing)
-    score = np.rint(scores.score * 1e6)  # beyond a millionth sets are equal, and the first one is better
-    found: list[Filled] = []
-    for _ in range(TRIES_MAX):
-        least = missing.min()
-        row = int(np.where(missing <= least, score, np.inf).argmin())
-        bound = (least, score[row])
-        if least == np.inf or (len(found) >= plans_max and bound >= found[plans_max - 1].key[:2]):
-            break
-        members = np.flatnonzero(sets.member[row])
-        filled = fill(choice, members.tolist())
-        insort(found, filled, key=_KEY)
-        loose = filled.key[0] == least and abs(filled.key[1] - score[row]) <= 1
-        bits = sets.bits[row]
-        missing[(sets.bits & bits) == bits if loose else row] = np.inf
-    return found
-
-
-def _apart(found: Iterable[Filled], plans_max: int) -> list[Filled]:
-    """The first ones of which none has all locations of an earlier one."""
-    apart: list[Filled] = []
-    for filled in found:
-        if not any(set(filled.members) >= set(other.members) for other in apart):
-            apart.append(filled)
-    return apart[:plans_max]
+def _renamed(filled: Filled, columns: NDArray[np.int64]) -> Filled:
+    return filled._replace(members=tuple(columns.take(filled.members).tolist()))

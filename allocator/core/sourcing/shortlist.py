@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allocator.core.sourcing.extend import extend
 from allocator.core.sourcing.fill import Choice
+from allocator.core.sourcing.rows import Rows
 
 FIELD_MAX: Final = 64
 """Locations that a plan is looked for among, when there are more; the others are told apart by `savings` only."""
 ANCHORS: Final = 4
-"""Locations whose best partner is looked for."""
+"""Locations of which all pairs are looked at."""
+SETS: Final = 6
+"""Sets of one or two that say which locations go into larger ones."""
 
 Indexes = NDArray[np.int64]
 
@@ -32,17 +35,21 @@ def field_of(choice: Choice) -> Indexes:
     return np.sort(np.concatenate([special, _lowest(saved, FIELD_MAX - len(special))]))
 
 
-def pool_of(choice: Choice, size: int) -> Indexes:
+def anchors_of(choice: Choice) -> Indexes:
+    """The columns that are the best for the whole order, ascending."""
+    return np.sort(_lowest(savings(choice, _alone(choice)), ANCHORS))
+
+
+def pool_of(choice: Choice, rows: Rows, size: int) -> Indexes:
     """At most `size` columns, ascending, whose sets are worth enumerating.
 
-    The best for the whole order, the best partner of each of them, and the best for each line, as far as they fit.
+    Those of the best single locations and pairs, the best for each line, and the best for the whole order.
     """
     alone = _alone(choice)
-    order = np.argsort(savings(choice, alone), kind="stable")
-    anchors = [int(column) for column in order[:ANCHORS]]
-    partners = extend(choice, [[anchor] for anchor in anchors]).best_of_each()
-    special = [int(column) for column in alone.argmin(axis=1)]
-    wanted = dict.fromkeys([*anchors, *partners, *special, *(int(column) for column in order[: 2 * size])])
+    likely = islice((members for _, members in rows.best_first()), SETS)
+    special = alone.argmin(axis=1).tolist()
+    order = np.argsort(savings(choice, alone), kind="stable")[:size].tolist()
+    wanted = dict.fromkeys([*chain.from_iterable(likely), *special, *order])
     return np.sort(np.array(list(wanted)[:size], dtype=np.int64))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allocator.core.sourcing.fill import Choice
+from allocator.core.sourcing.rows import Rows
 
 Floats = NDArray[np.float64]
 
@@ -26,20 +27,11 @@ class Subsets(NamedTuple):
 
     Attributes:
         member: float64 (sets, locations), 1 for a member.
-        bits: int64 (sets,), the members as bits.
-        until: number of sets of at most i members, for each i.
+        members: int64 (sets, most members), the members, filled up with -1.
     """
 
     member: Floats
-    bits: NDArray[np.int64]
-    until: tuple[int, ...]
-
-
-class Scores(NamedTuple):
-    """Of each set, regardless of the locations' rooms: units that it misses, and its score. float64 (sets,)."""
-
-    missing: Floats
-    score: Floats
+    members: NDArray[np.int64]
 
 
 def pool_size(lines: int, splits_max: int, locations: int) -> int:
@@ -60,21 +52,22 @@ def subsets(size: int, splits_max: int) -> Subsets:
     """All sets of 1 to `splits_max` of `size` locations."""
     sets = [members for parcels in range(1, splits_max + 1) for members in combinations(range(size), parcels)]
     member = np.zeros((len(sets), size))
+    padded = np.full((len(sets), splits_max), -1, dtype=np.int64)
     for row, members in enumerate(sets):
         member[row, list(members)] = 1.0
-    bits = np.array([sum(1 << i for i in members) for members in sets], dtype=np.int64)
-    until = tuple(sum(comb(size, parcels) for parcels in range(1, most + 1)) for most in range(splits_max + 1))
-    return Subsets(member, bits, until)
+        padded[row, : len(members)] = members
+    return Subsets(member, padded)
 
 
-def evaluate(choice: Choice, member: Floats) -> Scores:
-    """What sets of locations cost when each line is filled from their cheapest members first.
+def evaluate(choice: Choice, splits_max: int) -> Rows:
+    """What all sets of the locations cost when each line is filled from the cheapest members first.
 
     With a line's locations in order of price p_1 <= p_2 <= ..., and c_k the units that the set's members among the
     first k have, the line costs sum over k of min(c_k, need) x (p_k - p_k+1), with 0 for the price after the last: so
     all lines of all sets are two products of matrices.
     """
     lines, count = choice.unit.shape
+    member, members = subsets(count, splits_max)
     order = choice.unit.argsort(axis=1, kind="stable")
     price = np.take_along_axis(choice.unit, order, axis=1)
     falls = price.copy()
@@ -83,4 +76,4 @@ def evaluate(choice: Choice, member: Floats) -> Scores:
     steps = np.where(upto, choice.have[:, :, None], 0.0).transpose(1, 0, 2).reshape(count, lines * count)
     served = np.minimum(member @ steps, np.repeat(choice.need, count))
     total = served.reshape(len(member), lines, count)[:, :, -1].sum(axis=1)
-    return Scores(choice.need.sum() - total, member @ choice.fixed + served @ falls.ravel())
+    return Rows(members, choice.need.sum() - total, member @ choice.fixed + served @ falls.ravel())

@@ -35,6 +35,7 @@ class NetworkTable:
         lanes: of the network, by name: of equally good ones the first name wins.
         rank: int64, columns by priority, then name: the order in which ties are broken.
         points: float64 (3, locations), positions on the unit sphere; NaN without one.
+        placed: every location has a position.
         open: bool, takes orders.
         priority: float64.
         service_levels: of the lanes.
@@ -61,6 +62,7 @@ class NetworkTable:
         self.index = {location: column for column, location in enumerate(self.locations)}
         self.lanes = tuple(sorted(lanes, key=lambda lane: lane.lane))
         self.points = points([place.position for place in places])
+        self.placed = all(place.position is not None for place in places)
         self.open = _mask([place.open for place in places])
         self.priority = np.array([place.priority for place in places], dtype=np.float64)
         self.rank = np.array(

@@ -165,7 +165,9 @@ class Parcel(NamedTuple):
         dispatch_day: local day of dispatch (pickup: when it is ready), days since 1970-01-01.
         delivery_day: day of delivery (pickup: when it is ready), days since 1970-01-01.
         cost_micros: in millionths of the network's currency.
-        terms: every term, in the order of `Term`.
+        score: what it adds to the score of the plan; lower is better.
+        raw: value of every term, in the order of `Term`.
+        weights: of the terms.
     """
 
     location: str
@@ -175,12 +177,14 @@ class Parcel(NamedTuple):
     dispatch_day: int
     delivery_day: int
     cost_micros: int
-    terms: tuple[TermValue, ...]
+    score: float
+    raw: tuple[float, ...]
+    weights: tuple[float, ...]
 
     @property
-    def score(self) -> float:
-        """What the parcel adds to the plan's score; lower is better."""
-        return sum(value.weighted for value in self.terms)
+    def terms(self) -> tuple[TermValue, ...]:
+        """Every term of the score, in the order of `Term`."""
+        return tuple(TermValue(*value) for value in zip(Term, self.raw, self.weights, strict=True))
 
 
 class Plan(NamedTuple):

@@ -1,0 +1,49 @@
+"""What no set of locations can beat."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allocator.core.sourcing.fill import Choice, Filled
+
+
+class Bounds(NamedTuple):
+    """Of any set of locations that serves as much as all locations together could.
+
+    Attributes:
+        missing: units that all of them together miss.
+        units: score of the units, if each came from the cheapest location.
+        fixed: score of opening the cheapest 0, 1, 2, ... locations.
+    """
+
+    missing: float
+    units: float
+    fixed: tuple[float, ...]
+
+    def parcels_max(self, best: Filled | None) -> int:
+        """The most locations that a better set than `best` can have."""
+        most = len(self.fixed) - 1
+        if best is None or sum(best.missing) > self.missing:
+            return most
+        while most and self.fixed[most] + self.units >= best.score:
+            most -= 1
+        return most
+
+    def useful(self, choice: Choice, best: Filled | None, parcels: int) -> NDArray[np.int64]:
+        """Columns that can be in a better set than `best`, of at least `parcels` locations; ascending."""
+        if best is None or sum(best.missing) > self.missing:
+            return np.arange(len(choice.fixed))
+        return np.flatnonzero(choice.fixed < best.score - self.units - self.fixed[parcels - 1])
+
+
+def bounds_of(choice: Choice, splits_max: int) -> Bounds:
+    """Lower bounds for sets of at most `splits_max` locations."""
+    served = np.minimum(choice.have.sum(axis=1), choice.need)
+    price = np.where(choice.have > 0, choice.unit, np.inf).min(axis=1)
+    units = sum([count * each for count, each in zip(served.tolist(), price.tolist(), strict=True) if count])
+    cheapest = np.sort(choice.fixed)[:splits_max].tolist()
+    return Bounds(sum(choice.need.tolist()) - sum(served.tolist()), units, (0.0, *accumulate(cheapest)))
