@@ -113,7 +113,9 @@ class Api:
         """The whole state as callers can read it: to see that nothing changed."""
         listed = self.network.ListLocations(make(network.ListLocationsRequest, page_size=1000))
         groups = self.network.ListLocationGroups(make(network.ListLocationGroupsRequest, page_size=1000))
-        found = [str(listed), str(groups)]
+        lanes = self.network.ListLanes(make(network.ListLanesRequest, page_size=1000))
+        profiles = self.network.ListSourcingProfiles(make(network.ListSourcingProfilesRequest, page_size=1000))
+        found = [str(listed), str(groups), str(lanes), str(profiles)]
         for location in listed.locations:
             request = make(inventory.ListStockRequest, location=location.name, page_size=1000)
             found.append(str(self.inventory.ListStock(request)))
