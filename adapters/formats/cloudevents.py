@@ -93,6 +93,10 @@ def parse_event(number: int, raw: bytes) -> StockMovement | FormatError:
         data.reason or "",
         data.reference or "",
         data.corrects or "",
+        data.supply or "",
+        data.expect_at or 0,
+        data.final or False,
+        data.supply_kind,
     )
 
 

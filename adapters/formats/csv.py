@@ -95,6 +95,10 @@ class CsvRows:
             row.reason or "",
             row.reference or "",
             row.corrects or "",
+            row.supply or "",
+            row.expect_at or 0,
+            row.final or False,
+            row.supply_kind,
         )
 
     def _cells(self, number: int, raw: bytes) -> list[str] | FormatError:

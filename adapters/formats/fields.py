@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstra
 from pydantic_core import ErrorDetails
 
 from adapters.formats.movement import FormatError, ns_of, shortened
-from allocator.core.commands import MovementType
+from allocator.core.commands import MovementType, SupplyKind
 from allocator.core.ids import ID_PATTERN
 
 TEXT_LENGTH_MAX: Final = 128
@@ -23,6 +23,8 @@ _PRINTABLE: Final = r"^\P{Cc}*$"
 # Plain numbers, dates without a time and local times are refused: each could be read in more than one way.
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _TYPES: Final = {kind.name.lower(): kind for kind in MovementType}
+_SUPPLY_KINDS: Final = {kind.name.lower(): kind for kind in SupplyKind}
+_FLAGS: Final = {"true": True, "false": False}
 
 
 def _movement_type(value: object) -> MovementType:
@@ -30,6 +32,20 @@ def _movement_type(value: object) -> MovementType:
     if kind is None:
         raise ValueError
     return kind
+
+
+def _supply_kind(value: object) -> SupplyKind:
+    kind = _SUPPLY_KINDS.get(value.strip().lower()) if isinstance(value, str) else None
+    if kind is None:
+        raise ValueError
+    return kind
+
+
+def _flag(value: object) -> bool:
+    flag = _FLAGS.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(flag, bool):
+        raise ValueError  # noqa: TRY004  # what pydantic takes for a finding
+    return flag
 
 
 def _time_ns(value: object) -> int:
@@ -72,6 +88,8 @@ Reason = Annotated[str, StringConstraints(max_length=REASON_LENGTH_MAX, pattern=
 TimeNs = Annotated[int, PlainValidator(_time_ns)]
 Sequence = Annotated[int, PlainValidator(_sequence)]
 Kind = Annotated[MovementType, PlainValidator(_movement_type)]
+Flag = Annotated[bool, PlainValidator(_flag)]
+Supplies = Annotated[SupplyKind, PlainValidator(_supply_kind)]
 Quantity = Annotated[int, Field(ge=-_INT64, lt=_INT64)]
 
 
@@ -91,6 +109,10 @@ class MovementFields(BaseModel):
     reference: Text | None = None
     corrects: Text | None = None
     recorded_at: TimeNs | None = None
+    supply: OptionalId | None = None
+    expect_at: TimeNs | None = None
+    final: Flag | None = None
+    supply_kind: Supplies | None = None
 
 
 _ID: Final = "an id (a letter or digit, then up to 63 letters, digits or . _ : / -)"
@@ -113,6 +135,10 @@ EXPECTED: Final = {
     "reason": f"at most {REASON_LENGTH_MAX} characters without control characters",
     "reference": _TEXT,
     "corrects": _TEXT,
+    "supply": _ID,
+    "expect_at": _WHEN,
+    "final": "true or false",
+    "supply_kind": f"one of {', '.join(_SUPPLY_KINDS)}",
 }
 """What each field should be, in words."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from allocator.core.commands import Movement, MovementType
+from allocator.core.commands import Movement, MovementType, SupplyKind
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FOUND_LENGTH_MAX: Final = 60
@@ -31,6 +31,10 @@ class StockMovement(NamedTuple):
         reason: the source's reason code.
         reference: the document behind it.
         corrects: movement_id of the same source that this one corrects.
+        supply: for SUPPLY what it announces; for RECEIPT and TRANSFER_IN, the supply these units come from.
+        expect_ns: for SUPPLY, when the units are expected, ns since 1970 UTC (0: none).
+        final: for RECEIPT and TRANSFER_IN: the rest of the supply will not come.
+        supply_kind: for SUPPLY, where the units come from; None: as it was.
     """
 
     location: str
@@ -48,10 +52,14 @@ class StockMovement(NamedTuple):
     reason: str = ""
     reference: str = ""
     corrects: str = ""
+    supply: str = ""
+    expect_ns: int = 0
+    final: bool = False
+    supply_kind: SupplyKind | None = None
 
     def command(self) -> Movement:
         """The movement as the core's command; which location it is for is not part of it."""
-        return Movement(*self[1:])
+        return Movement(*self[1:-1], supply_kind=self.supply_kind or 0)
 
 
 class FormatError(NamedTuple):

@@ -10,7 +10,15 @@ from typing import Final, NamedTuple
 from adapters.errors import BatchInvalidError, CoreUnavailableError
 from adapters.formats import RejectClass, StockMovement
 from adapters.formats.movement import time_of
-from allocator.client import AsyncClient, InvalidRequest, Movement, MovementRejection, MovementType, RequestError
+from allocator.client import (
+    AsyncClient,
+    InvalidRequest,
+    Movement,
+    MovementRejection,
+    MovementType,
+    RequestError,
+    SupplyKind,
+)
 from allocator.client import MovementStatus as ClientStatus
 
 TIMEOUT_S: Final = 30.0
@@ -112,4 +120,8 @@ def _movement(movement: StockMovement) -> Movement:
         reason=movement.reason,
         reference=movement.reference,
         corrects=movement.corrects,
+        supply=movement.supply,
+        expect_at=time_of(movement.expect_ns),
+        final=movement.final,
+        supply_kind=SupplyKind(movement.supply_kind.name) if movement.supply_kind else SupplyKind.UNSPECIFIED,
     )

@@ -46,9 +46,10 @@ def load(
 
     CSV has a header with sku, location, type and quantity, and any of
     movement_id, source, sequence, occurred_at, recorded_at, disposition,
-    from_disposition, reservation, reason, reference and corrects. Types are
-    receipt, sale, return, adjustment, transfer_out, transfer_in,
-    disposition_change, count and shipment.
+    from_disposition, reservation, reason, reference, corrects, supply,
+    expect_at, final and supply_kind. Types are receipt, sale, return,
+    adjustment, transfer_out, transfer_in, disposition_change, count, shipment
+    and supply.
 
     Exit code 1 when a line was rejected.
     """

@@ -25,6 +25,7 @@ from allocator.client.enums import (
     ReserveStatus,
     ServingStatus,
     SetCountStatus,
+    SupplyKind,
     TransitionStatus,
 )
 from allocator.client.errors import (
@@ -60,12 +61,14 @@ from allocator.client.types.inventory import (
     CountLine,
     CountResult,
     DispositionMove,
+    ExpectedSupply,
     Movement,
     MovementResult,
     RecordResult,
     Shortage,
     Stock,
     StockPolicy,
+    SupplyLine,
     Written,
 )
 from allocator.client.types.lanes import Lane, SourcingProfile, TransitBand
@@ -107,6 +110,7 @@ __all__ = [
     "DeadlineExceeded",
     "DispositionMove",
     "ErrorDetails",
+    "ExpectedSupply",
     "FailedPrecondition",
     "FieldViolation",
     "FulfilmentMode",
@@ -149,6 +153,8 @@ __all__ = [
     "SourcingProfile",
     "Stock",
     "StockPolicy",
+    "SupplyKind",
+    "SupplyLine",
     "TransitBand",
     "TransitionResult",
     "TransitionStatus",

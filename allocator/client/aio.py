@@ -28,6 +28,7 @@ from allocator.client.calls import inventory as _inventory
 from allocator.client.calls import lanes as _lanes
 from allocator.client.calls import network as _network
 from allocator.client.calls import reservations as _reservations
+from allocator.client.calls import supply as _supply
 from allocator.client.errors import RequestError, closed
 from allocator.client.streams import MovementWindow, Recovery, Watch, ended
 from allocator.client.types.availability import WatchUpdate
@@ -93,6 +94,8 @@ class AsyncClient(ClientBase):
     set_policy = _one(_inventory.set_policy)
     stock = _one(_inventory.stock)
     list_stock = _each(_inventory.list_stock)
+    set_supply = _one(_supply.set_supply)
+    list_supply = _each(_supply.list_supply)
 
     create_location = _one(_network.create_location)
     location = _one(_network.location)

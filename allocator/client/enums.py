@@ -74,6 +74,15 @@ class MovementType(StrEnum):
     DISPOSITION_CHANGE = "DISPOSITION_CHANGE"
     COUNT = "COUNT"
     SHIPMENT = "SHIPMENT"
+    SUPPLY = "SUPPLY"
+
+
+class SupplyKind(StrEnum):
+    """Where expected units come from; UNSPECIFIED leaves it as it was, a purchase order when the supply is new."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    PURCHASE_ORDER = "PURCHASE_ORDER"
+    TRANSFER = "TRANSFER"
 
 
 class MovementStatus(StrEnum):

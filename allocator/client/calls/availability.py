@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from allocator.client import wire
 from allocator.client.call import Call
@@ -24,6 +25,7 @@ def check(
     channel: str = "",
     locations: Iterable[str] = (),
     group: str = "",
+    promise_by: datetime | None = None,
     min_versions: Mapping[str, int] | None = None,
 ) -> Call[CheckResult]:
     """Check a cart. Holds nothing: what is sufficient now may be gone at reserve.
@@ -33,6 +35,8 @@ def check(
         channel: sales channel, whose own quotas then count.
         locations: where to look; none of them and no group: everywhere.
         group: where to look: a location group.
+        promise_by: tell what can be promised by this date, of stock and of what is expected until then; None: from
+            stock. At most the service's horizon ahead (30 days by default).
         min_versions: read at least this state, by location: the `versions` of a write reads that write.
 
     Raises:
@@ -44,6 +48,7 @@ def check(
         locations=map(wire.location_name, locations),
         location_group=wire.group_name(group),
         min_versions=wire.version_list(min_versions),
+        promise_by=wire.timestamp("promise_by", promise_by),
     )
     return Call(AvailabilityServiceStub, "CheckAvailability", request, _check_result)
 

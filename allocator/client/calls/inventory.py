@@ -7,6 +7,7 @@ from datetime import datetime
 
 from allocator.client import wire
 from allocator.client.call import Call, Page, Pages
+from allocator.client.calls.supply import KIND, expected, written
 from allocator.client.enums import MovementRejection, MovementStatus, MovementType, SetCountStatus
 from allocator.client.types.inventory import (
     ChannelQuota,
@@ -142,11 +143,6 @@ def list_stock(location: str, *, page_size: int = 1_000) -> Pages[Stock]:
     return Pages(call)
 
 
-def written(message: pb.SetStockPolicyResponse) -> Written:
-    """The answer to a setting."""
-    return Written(wire.versions_of(message.versions), message.repeated_request)
-
-
 def _movement(movement: Movement) -> pb.StockMovement:
     return pb.StockMovement(
         source=movement.source,
@@ -164,6 +160,10 @@ def _movement(movement: Movement) -> pb.StockMovement:
         reason=movement.reason,
         reference=movement.reference,
         corrects=movement.corrects,
+        supply=movement.supply,
+        expect_time=wire.timestamp("expect_at", movement.expect_at),
+        final=movement.final,
+        supply_kind=KIND.number(movement.supply_kind),
     )
 
 
@@ -238,6 +238,9 @@ def _stock(message: pb.Stock) -> Stock:
         quotas=tuple(ChannelQuota(q.channel, q.quota, q.reserved, q.unused) for q in message.quotas),
         available=message.available,
         version=message.version,
+        incoming=message.incoming,
+        waiting=message.waiting,
+        supplies=tuple(map(expected, message.supplies)),
     )
 
 

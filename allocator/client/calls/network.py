@@ -11,7 +11,7 @@ from google.type.latlng_pb2 import LatLng  # type: ignore[import-untyped]  # as 
 
 from allocator.client import wire
 from allocator.client.call import Call, Page, Pages
-from allocator.client.calls.inventory import written
+from allocator.client.calls.supply import written
 from allocator.client.enums import CapacityMeasure, FulfilmentMode, LocationKind, LocationState
 from allocator.client.types.inventory import Written
 from allocator.client.types.network import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from allocator.client.enums import MovementRejection, MovementStatus, MovementType, SetCountStatus
+from allocator.client.enums import MovementRejection, MovementStatus, MovementType, SetCountStatus, SupplyKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Movement:
         location: where it happened.
         sku: a new one is registered.
         type: what happened.
-        quantity: units above 0; signed for ADJUSTMENT, the absolute count for COUNT.
+        quantity: units above 0; signed for ADJUSTMENT, the absolute count for COUNT, for SUPPLY all of it (0 cancels).
         sequence: optional position in the source's stream, from 1.
         disposition: where units land or are taken from; "" is sellable.
         from_disposition: only for DISPOSITION_CHANGE.
@@ -29,6 +29,10 @@ class Movement:
         reason: the source's reason code.
         reference: the document behind it.
         corrects: movement_id of the same source that this one corrects.
+        supply: for SUPPLY what it announces; for RECEIPT and TRANSFER_IN the supply these units come from.
+        expect_at: for SUPPLY, when the units are expected.
+        final: for RECEIPT and TRANSFER_IN: the rest of the supply will not come.
+        supply_kind: for SUPPLY, where the units come from.
     """
 
     source: str
@@ -46,6 +50,10 @@ class Movement:
     reason: str = ""
     reference: str = ""
     corrects: str = ""
+    supply: str = ""
+    expect_at: datetime | None = None
+    final: bool = False
+    supply_kind: SupplyKind = SupplyKind.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +176,40 @@ class ChannelQuota:
 
 
 @dataclass(frozen=True, slots=True)
+class SupplyLine:
+    """Expected units of one SKU to announce; `quantity` is all of the supply's, and 0 cancels it."""
+
+    supply: str
+    sku: str
+    quantity: int
+    expect_at: datetime | None = None
+    kind: SupplyKind = SupplyKind.UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedSupply:
+    """Expected units of one SKU.
+
+    Attributes:
+        supply: id of the supply; one of several SKUs is one of these for each.
+        sku: which.
+        kind: where the units come from.
+        quantity: units of all of it.
+        received: those that came, possibly more.
+        open: those still to come.
+        expect_at: when; past: they are overdue and count for no date; None when it was never told.
+    """
+
+    supply: str
+    sku: str
+    kind: SupplyKind
+    quantity: int
+    received: int
+    open: int
+    expect_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stock:
     """Every component of one SKU at one location, in units.
 
@@ -182,6 +224,9 @@ class Stock:
         quotas: in force.
         available: what can be promised without a channel, floored at 0.
         version: of the location's ledger that this picture is from.
+        incoming: units still to come.
+        waiting: units that reservations hold of what is to come.
+        supplies: the supplies they are of, the soonest up to 100.
     """
 
     sku: str
@@ -194,3 +239,6 @@ class Stock:
     quotas: tuple[ChannelQuota, ...]
     available: int
     version: int
+    incoming: int = 0
+    waiting: int = 0
+    supplies: tuple[ExpectedSupply, ...] = ()

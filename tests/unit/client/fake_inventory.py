@@ -88,6 +88,25 @@ class FakeInventory(InventoryServiceServicer):
         items, token = page(stocks, request.page_size, request.page_token)
         return pb.ListStockResponse(stocks=map(self._now, items), next_page_token=token)
 
+    def SetSupply(self, request: pb.SetSupplyRequest, context: Any) -> pb.SetSupplyResponse:
+        """Announce supply: it is kept with the stock of its SKU."""
+        stocks = self._state.stock[self._state.known(request.location)]
+        for line in request.lines:
+            stock = stocks.setdefault(line.sku, pb.Stock(sku=line.sku, location=request.location))
+            told = stock.supplies.add(supply=line.supply, sku=line.sku, kind=line.kind or 1)
+            told.quantity = told.open = line.quantity
+            told.expect_time.CopyFrom(line.expect_time)
+            stock.incoming += line.quantity
+        self._state.bump(request.location)
+        return pb.SetSupplyResponse(versions=self._state.version_list([request.location]))
+
+    def ListSupply(self, request: pb.ListSupplyRequest, context: Any) -> pb.ListSupplyResponse:
+        """Read a page of supply."""
+        stocks = self._state.stock[self._state.known(request.location)].values()
+        supplies = [told for stock in stocks if request.sku in ("", stock.sku) for told in stock.supplies]
+        items, token = page(supplies, request.page_size, request.page_token)
+        return pb.ListSupplyResponse(supplies=items, next_page_token=token)
+
     def _now(self, stock: pb.Stock) -> pb.Stock:
         stock.available, stock.version = available(stock), self._state.versions[stock.location]
         return stock

@@ -15,6 +15,7 @@ from allocator.client import (
     CapacityMeasure,
     Client,
     DispositionMove,
+    ExpectedSupply,
     FailedPrecondition,
     FulfilmentMode,
     InvalidRequest,
@@ -23,6 +24,7 @@ from allocator.client import (
     LocationGroup,
     LocationKind,
     LocationState,
+    Movement,
     MovementRejection,
     MovementStatus,
     MovementType,
@@ -38,6 +40,8 @@ from allocator.client import (
     SetCountStatus,
     SourcingProfile,
     StockPolicy,
+    SupplyKind,
+    SupplyLine,
     TransitBand,
     TransitionStatus,
 )
@@ -188,6 +192,34 @@ def test_policy_sets_what_is_given_and_leaves_the_rest(client: Client, fake: Fak
     sent = fake.requests("SetStockPolicy")[0].lines
     assert [line.HasField("quotas") for line in sent] == [False, True, True]
     assert [line.HasField("safety_stock") for line in sent] == [True, False, False]
+
+
+def test_supply_is_announced_and_listed(client: Client, fake: FakeServer) -> None:
+    """What is expected passes both ways, with stock and in pages; movements carry it too."""
+    at = datetime(2026, 2, 3, 7, tzinfo=UTC)
+    lines = [SupplyLine("po-1", "FIG", 5, at, SupplyKind.TRANSFER), SupplyLine("po-2", "APPLE", 0)]
+    assert client.set_supply("leeds", lines).versions == {"leeds": 2}
+    expected = ExpectedSupply("po-1", "FIG", SupplyKind.TRANSFER, 5, 0, 5, at)
+    assert list(client.list_supply("leeds", sku="FIG", page_size=1)) == [expected]
+    (fig,) = client.stock("leeds", ["FIG"])
+    assert (fig.incoming, fig.waiting, fig.supplies) == (5, 0, (expected,))
+    assert not fake.requests("SetSupply")[0].lines[1].HasField("expect_time")
+    moved = Movement("//wms", "m1", "leeds", "FIG", MovementType.RECEIPT, 2, supply="po-1", final=True)
+    client.record([moved, replace(moved, type=MovementType.SUPPLY, final=False, expect_at=at)])
+    received, told = fake.requests("RecordMovements")[0].movements
+    assert (received.supply, received.final, received.HasField("expect_time")) == ("po-1", True, False)
+    assert (told.type, told.expect_time.ToDatetime(tzinfo=UTC)) == (10, at)
+
+
+def test_a_check_may_be_for_a_date(client: Client, fake: FakeServer) -> None:
+    """The date is sent when there is one; it needs a time zone."""
+    at = datetime(2026, 2, 3, 7, tzinfo=UTC)
+    client.check({"APPLE": 1}, promise_by=at)
+    client.check({"APPLE": 1})
+    dated, plain = fake.requests("CheckAvailability")
+    assert (dated.promise_by.ToDatetime(tzinfo=UTC), plain.HasField("promise_by")) == (at, False)
+    with pytest.raises(InvalidRequest, match="promise_by"):
+        client.check({"APPLE": 1}, promise_by=at.replace(tzinfo=None))
 
 
 def test_stock_is_listed_over_all_pages(client: Client) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from allocator.client import AsyncClient, Client, InvalidRequest, ReservationState, enums, wire
 from allocator.client.call import fill_request_ids
-from allocator.client.calls import availability, inventory, lanes, network, reservations
+from allocator.client.calls import availability, inventory, lanes, network, reservations, supply
 from allocator.client.types.reservations import Reserve
 from allocator.v1 import availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2
 

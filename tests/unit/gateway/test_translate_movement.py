@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from allocator.core.commands import Movement, MovementType
+from allocator.core.commands import Movement, MovementType, SupplyKind
 from allocator.core.results import MovementResult, MovementStatus, Reason, Rejected, Shortage
 from allocator.gateway import translate_movement as t
 from allocator.gateway.faults import Faults
@@ -23,6 +23,10 @@ FULL = make(
     reason="R1",
     reference="invoice 7",
     corrects="m-0",
+    supply="po-1",
+    expect_time={"seconds": 9},
+    final=True,
+    supply_kind=i.SUPPLY_KIND_TRANSFER,
 )
 
 
@@ -47,6 +51,10 @@ def test_a_movement_keeps_all_its_facts() -> None:
         reason="R1",
         reference="invoice 7",
         corrects="m-0",
+        supply="po-1",
+        expect_ns=9_000_000_000,
+        final=True,
+        supply_kind=SupplyKind.TRANSFER,
     )
 
 

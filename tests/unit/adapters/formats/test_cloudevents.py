@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.formats import FormatError, Line, StockMovement, parse_cloudevents
 from adapters.formats.cloudevents import parse_event
 from adapters.formats.lines import LINE_BYTES_MAX
-from allocator.core.commands import MovementType
+from allocator.core.commands import MovementType, SupplyKind
 from allocator.core.limits import NS_PER_S
 from tests.unit.adapters.helpers import event, movement
 
@@ -50,6 +50,10 @@ def test_a_whole_event_becomes_a_movement_with_every_field() -> None:
         reference="DN 77",
         corrects="m0",
         recorded_at="2026-01-31T08:00:00Z",
+        supply="po-1",
+        expect_at="2026-01-31T08:00:00Z",
+        final=True,
+        supply_kind="purchase_order",
     )
     assert parse_event(1, raw) == StockMovement(
         location="leeds-2",
@@ -67,13 +71,19 @@ def test_a_whole_event_becomes_a_movement_with_every_field() -> None:
         reason="broken",
         reference="DN 77",
         corrects="m0",
+        supply="po-1",
+        expect_ns=JANUARY_NS,
+        final=True,
+        supply_kind=SupplyKind.PURCHASE_ORDER,
     )
 
 
 def test_null_and_empty_mean_absent() -> None:
     """Producers write what they do not have in either way."""
-    empty = dict.fromkeys(("disposition", "from_disposition", "reservation", "reason", "reference", "corrects"), "")
-    nothing = dict.fromkeys((*empty, "recorded_at"), None)
+    empty = dict.fromkeys(
+        ("disposition", "from_disposition", "reservation", "reason", "reference", "corrects", "supply"), ""
+    )
+    nothing = dict.fromkeys((*empty, "recorded_at", "expect_at", "final", "supply_kind"), None)
     for data in (empty, nothing):
         raw = event("m1", envelope={"time": None, "sequence": None})
         whole = json.loads(raw)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.formats import FormatError, Line, StockMovement, parse_csv
 from adapters.formats.csv import REQUIRED
 from adapters.formats.fields import EXPECTED
-from allocator.core.commands import MovementType
+from allocator.core.commands import MovementType, SupplyKind
 from allocator.core.limits import NS_PER_S
 
 HEADER = b"sku,location,type,quantity\n"
@@ -37,6 +37,10 @@ def errors(data: bytes) -> list[FormatError]:
 def test_a_row_with_every_column_becomes_a_movement() -> None:
     """Nothing that a row tells is lost, whatever the order of columns."""
     columns = {
+        "supply_kind": "Transfer",
+        "final": "True",
+        "expect_at": "2026-01-31T08:00:00Z",
+        "supply": "po-1",
         "corrects": "m0",
         "reference": "DN 77",
         "reason": "broken",
@@ -73,6 +77,10 @@ def test_a_row_with_every_column_becomes_a_movement() -> None:
             reason="broken",
             reference="DN 77",
             corrects="m0",
+            supply="po-1",
+            expect_ns=at_ns,
+            final=True,
+            supply_kind=SupplyKind.TRANSFER,
         )
     ]
 
@@ -81,7 +89,7 @@ def test_four_columns_are_enough() -> None:
     """The rest is absent; names of columns in any case, cells with spaces around."""
     (found,) = movements(b" SKU ,Location,TYPE,quantity\n A , leeds-2 ,Sale, 2 \n", source="//till")
     assert found[:2] == ("leeds-2", "//till")
-    assert found[3:] == (0, "A", MovementType.SALE, 2, "", "", "", 0, 0, "", "", "")
+    assert found[3:] == (0, "A", MovementType.SALE, 2, "", "", "", 0, 0, "", "", "", "", 0, False, None)
 
 
 def test_the_same_content_gives_the_same_ids() -> None:
@@ -211,8 +219,8 @@ def test_no_bytes_make_it_raise(header: bytes, raw: bytes) -> None:
 @given(
     st.lists(
         st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12),
-        min_size=15,
-        max_size=15,
+        min_size=len(EXPECTED),
+        max_size=len(EXPECTED),
     )
 )
 def test_no_cells_make_it_raise(cells: list[str]) -> None:

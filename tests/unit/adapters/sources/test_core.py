@@ -9,7 +9,7 @@ from adapters.errors import BatchInvalidError, CoreUnavailableError
 from adapters.formats import RejectClass, StockMovement
 from adapters.sources.core import ClientCore, MovementStatus, Outcome
 from allocator.client import AsyncClient
-from allocator.core.commands import MovementType
+from allocator.core.commands import MovementType, SupplyKind
 from allocator.core.limits import NS_PER_S
 from tests.unit.adapters.helpers import NOW_NS, movement
 from tests.unit.client.fake import FakeServer, Fault, retry_info, serve
@@ -49,6 +49,10 @@ async def test_a_movement_reaches_the_service_with_every_field(core: ClientCore,
         reason="broken",
         reference="DN 77",
         corrects="m0",
+        supply="po-1",
+        expect_ns=NOW_NS + 7 * NS_PER_S,
+        final=True,
+        supply_kind=SupplyKind.TRANSFER,
     )
     assert await core.record([whole]) == [Outcome(MovementStatus.APPLIED)]
     (sent,) = server.requests("RecordMovements")[0].movements
@@ -59,6 +63,8 @@ async def test_a_movement_reaches_the_service_with_every_field(core: ClientCore,
     assert (sent.reason, sent.reference, sent.corrects) == ("broken", "DN 77", "m0")
     assert sent.occurred_time.ToNanoseconds() == NOW_NS + 1_000
     assert sent.recorded_time.ToNanoseconds() == NOW_NS + 5 * NS_PER_S
+    assert (sent.supply, sent.final, sent.supply_kind) == ("po-1", True, SupplyKind.TRANSFER)
+    assert sent.expect_time.ToNanoseconds() == NOW_NS + 7 * NS_PER_S
 
 
 async def test_a_movement_without_times_is_sent_without(core: ClientCore, server: FakeServer) -> None:
