@@ -75,9 +75,9 @@ class Reason(IntEnum):
     GROUP_UNKNOWN = 10
     IN_USE = 11
     INTERNAL = 12
-    VOID = 13
     LANE_UNKNOWN = 13
     PROFILE_UNKNOWN = 14
+    VOID = 15
 
 
 class Rejected(NamedTuple):
