@@ -16,7 +16,7 @@ from allocator.client.calls import availability, inventory, lanes, network, rese
 from allocator.client.types.reservations import Reserve
 from allocator.v1 import availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2
 
-CALLS = [availability, inventory, lanes, network, reservations]
+CALLS = [availability, inventory, lanes, network, reservations, supply]
 MODULES = [availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2]
 FILES: list[FileDescriptor] = [module.DESCRIPTOR for module in MODULES]
 MIRRORED = [thing for thing in vars(enums).values() if isinstance(thing, type) and thing is not StrEnum]
