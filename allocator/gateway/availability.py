@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from allocator.core.limits import PROMISE_HORIZON_DEFAULT_NS, QUANTITY_MAX
 from allocator.gateway import translate_availability as t
 from allocator.gateway.calls import Call, Calls, stream, unary
-from allocator.gateway.errors import ApiError, fault, too_many
-from allocator.gateway.limits import LOCATIONS_PER_CALL_MAX, REACH_MAX_S
-from allocator.gateway.names import location_name
+from allocator.gateway.errors import fault, too_many
+from allocator.gateway.limits import LOCATIONS_PER_CALL_MAX
 from allocator.gateway.promises import to_promise
+from allocator.gateway.reach import reach
 from allocator.gateway.scope import Scopes, versions_wanted
 from allocator.gateway.watch import Filter, Watch, WatchHub
-from allocator.runtime.errors import VersionNotReachedError
 from allocator.v1.availability_pb2 import (
     BatchGetAvailabilityRequest,
     BatchGetAvailabilityResponse,
@@ -28,13 +27,9 @@ from allocator.v1.availability_pb2 import (
 from allocator.v1.availability_pb2_grpc import AvailabilityServiceServicer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
 
     from allocator.runtime.router import Router
-    from allocator.v1.common_pb2 import LocationVersion
-
-REACH_MARGIN_S: Final = 0.02
-"""How long before the caller's deadline waiting for versions ends, so that the answer still arrives."""
 
 
 class AvailabilityServicer(AvailabilityServiceServicer):
@@ -80,7 +75,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         if len(scope.names) > LOCATIONS_PER_CALL_MAX:
             raise too_many("locations", len(scope.names), LOCATIONS_PER_CALL_MAX)
         if request.min_versions:
-            await self._reach(request.min_versions, call)
+            await reach(self._router, request.min_versions, call)
         response = BatchGetAvailabilityResponse()
         t.fill_matrix(response, self._model, scope, skus, request.channel)
         self._states.fill(response, scope)
@@ -134,18 +129,6 @@ class AvailabilityServicer(AvailabilityServiceServicer):
             promise = to_promise(request.promise_by, self._clock_ns(), self._horizon_ns)
         scope = self._scopes.find(request.locations, request.location_group)
         if request.min_versions:
-            await self._reach(request.min_versions, call)
+            await reach(self._router, request.min_versions, call)
         t.fill_check(response, self._model, scope, lines, request.channel, promise)
         self._states.fill_check(response, scope)
-
-    async def _reach(self, versions: Sequence[LocationVersion], call: Call) -> None:
-        """Wait until the read model has these versions."""
-        wanted = versions_wanted("min_versions", versions, self._router.network)
-        left_s = call.time_left_s()
-        wait_s = REACH_MAX_S if left_s is None else min(REACH_MAX_S, max(0.0, left_s - REACH_MARGIN_S))
-        try:
-            await self._router.reach(wanted, wait_s)
-        except VersionNotReachedError as error:
-            location = next(name for name, version in wanted.items() if (self._model.version(name) or 0) < version)
-            metadata = {"location": location_name(location), "version": str(wanted[location])}
-            raise ApiError("VERSION_NOT_REACHED", str(error), metadata) from None

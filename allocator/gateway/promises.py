@@ -32,10 +32,17 @@ def to_promise(stamp: Timestamp, now_ns: int, length_ns: int, field: str = "prom
         ApiError: INVALID; the date is malformed, over, or beyond the horizon.
     """
     faults = Faults()
+    promise = promise_in(stamp, now_ns, length_ns, field, faults)
+    faults.check()
+    return promise
+
+
+def promise_in(stamp: Timestamp, now_ns: int, length_ns: int, field: str, faults: Faults) -> Promise:
+    """As `to_promise`, with what is wrong noted in `faults`."""
+    before = len(faults.found)
     by_ns = faults.time(field, stamp)
-    if not faults.found and not now_ns - CLOCK_SKEW_MAX_NS <= by_ns <= now_ns + length_ns:
+    if len(faults.found) == before and not now_ns - CLOCK_SKEW_MAX_NS <= by_ns <= now_ns + length_ns:
         side = "over already" if by_ns < now_ns else f"more than {length_ns / DAY_NS:g} days ahead"
         earliest, latest = f"{CLOCK_SKEW_MAX_NS // NS_PER_S} s ago", f"{length_ns / DAY_NS:g} days from now"
         faults.add(field, f"this date is {side}; from {earliest} to {latest} (promise.horizon_days) are allowed")
-    faults.check()
     return Promise(max(by_ns, now_ns), now_ns, now_ns + length_ns)

@@ -16,7 +16,9 @@ from allocator.gateway.calls import Calls, calls_max
 from allocator.gateway.health import Health
 from allocator.gateway.inventory import InventoryServicer
 from allocator.gateway.network import NetworkServicer
+from allocator.gateway.planner import Planner
 from allocator.gateway.reservation import ReservationServicer
+from allocator.gateway.sourcing import SourcingServicer
 from allocator.v1 import (
     availability_pb2,
     availability_pb2_grpc,
@@ -26,6 +28,8 @@ from allocator.v1 import (
     network_pb2_grpc,
     reservation_pb2,
     reservation_pb2_grpc,
+    sourcing_pb2,
+    sourcing_pb2_grpc,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ class Service(NamedTuple):
 
 def services_of(router: Router, calls: Calls, horizon_ns: int = PROMISE_HORIZON_DEFAULT_NS) -> tuple[Service, ...]:
     """The services of the contract, for any front that runs grpcio's async servicers."""
+    planner = Planner(router, horizon_ns)
     return (
         Service(
             availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"].full_name,
@@ -79,6 +84,11 @@ def services_of(router: Router, calls: Calls, horizon_ns: int = PROMISE_HORIZON_
             network_pb2.DESCRIPTOR.services_by_name["NetworkService"].full_name,
             NetworkServicer(router, calls),
             network_pb2_grpc.add_NetworkServiceServicer_to_server,
+        ),
+        Service(
+            sourcing_pb2.DESCRIPTOR.services_by_name["SourcingService"].full_name,
+            SourcingServicer(router, calls, planner),
+            sourcing_pb2_grpc.add_SourcingServiceServicer_to_server,
         ),
     )
 

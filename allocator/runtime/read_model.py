@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 
 
 class _Column:
-    """One location: its column, its SKU index -> row map, and how current it is."""
+    """One location: its column, its SKU index -> row map, and the version it is at."""
 
-    __slots__ = ("column", "heard_s", "rows", "version")
+    __slots__ = ("column", "rows", "version")
 
     def __init__(self, column: int) -> None:
         self.column = column
         self.rows: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.version: int | None = None
-        self.heard_s = 0.0
 
 
 class AvailabilityModel:
@@ -57,6 +56,7 @@ class AvailabilityModel:
         self._capacity = CapacityModel()
         self.listeners: list[Listener] = []
         self._columns: dict[str, _Column] = {}
+        self._heard_s: NDArray[np.float64] = np.full(4, -np.inf)
 
     def apply(self, location: str, changes: Iterable[Sequence[Any]]) -> bool:
         """Take over changes `(version, whole, data)` of a location, in order, skipping those known already.
@@ -81,7 +81,8 @@ class AvailabilityModel:
         """Note that the ledgers of `locations` were heard of just now."""
         now_s = self._monotonic_s()
         for location in locations:
-            self._column(location).heard_s = now_s
+            column = self._column(location).column  # first: a new one may make the array longer
+            self._heard_s[column] = now_s
 
     def version(self, location: str) -> int | None:
         """The version of `location` that reads are based on; None before the first news."""
@@ -91,7 +92,12 @@ class AvailabilityModel:
     def age_s(self, location: str) -> float:
         """Seconds since the ledger of `location` was heard of; infinite when it never was."""
         column = self._columns.get(location)
-        return self._monotonic_s() - column.heard_s if column is not None and column.heard_s else float("inf")
+        return self._monotonic_s() - float(self._heard_s[column.column]) if column is not None else float("inf")
+
+    def ages_s(self, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """`age_s` of the locations in `columns`: float64, shape (columns,)."""
+        ages: NDArray[np.float64] = self._monotonic_s() - self._heard_s[columns]
+        return ages
 
     def forget(self, location: str) -> None:
         """Drop a location that left the network; its column reads zero."""
@@ -99,6 +105,7 @@ class AvailabilityModel:
         if column is not None:
             rows = np.flatnonzero(self.free[:, column.column]).astype(np.int64)
             self._clear(column)
+            self._heard_s[column.column] = -np.inf
             for listener in self.listeners:
                 listener(location, rows)
 
@@ -206,3 +213,4 @@ class AvailabilityModel:
         grown = np.zeros((rows, columns), dtype=np.int64)
         grown[: self.free.shape[0], : self.free.shape[1]] = self.free
         self.free = grown
+        self._heard_s = np.concatenate((self._heard_s, np.full(columns - len(self._heard_s), -np.inf)))

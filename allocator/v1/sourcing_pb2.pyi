@@ -213,8 +213,8 @@ class SourcingOrder(_message.Message):
     location_group: _builtins.str
     """Only members of `locationGroups/{location_group}`. Empty: all. Unknown: NOT_FOUND, LOCATION_GROUP_UNKNOWN."""
     sourcing_profile: _builtins.str
-    """Weights and limits, `sourcingProfiles/{sourcing_profile}`. Empty: the profile named `default`, or cost alone where
-    there is none. Unknown: NOT_FOUND, SOURCING_PROFILE_UNKNOWN.
+    """Weights and limits, `sourcingProfiles/{sourcing_profile}`. Empty: the profile named `default`, or the built-in
+    one of docs/sourcing.md where there is none. Unknown: NOT_FOUND, SOURCING_PROFILE_UNKNOWN.
     """
     splits_max: _builtins.int
     """Most locations, and so parcels, to split the order over, 1 to 10. 0: as the profile says. Outside:

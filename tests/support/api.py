@@ -25,6 +25,7 @@ from allocator.v1.availability_pb2_grpc import AvailabilityServiceStub
 from allocator.v1.inventory_pb2_grpc import InventoryServiceStub
 from allocator.v1.network_pb2_grpc import NetworkServiceStub
 from allocator.v1.reservation_pb2_grpc import ReservationServiceStub
+from allocator.v1.sourcing_pb2_grpc import SourcingServiceStub
 from tests.support.gateway import fresh
 
 DC, STORE_1, STORE_2 = "locations/dc-1", "locations/store-1", "locations/store-2"
@@ -42,6 +43,7 @@ class Api:
         self.reservations = ReservationServiceStub(channel)
         self.inventory = InventoryServiceStub(channel)
         self.network = NetworkServiceStub(channel)
+        self.sourcing = SourcingServiceStub(channel)
 
     def receive(self, sku: str, quantity: int, at: str = DC) -> inventory.RecordMovementsResponse:
         """Record a receipt."""

@@ -237,6 +237,12 @@ def test_the_age_of_the_data_is_the_time_since_its_ledger_was_heard_of() -> None
     now[0] += 2.5
     assert model.age_s("dc") == 2.5
     assert model.age_s("shop") == float("inf")
+    stores = [f"store-{number}" for number in range(9)]
+    columns = model.columns(["shop", "dc", *stores])
+    model.heard([stores[8]])
+    assert model.ages_s(columns).tolist() == [float("inf"), 2.5, *[float("inf")] * 8, 0.0]
+    model.forget("dc")
+    assert model.ages_s(model.columns(["later"])).tolist() == [float("inf")]
 
 
 def test_a_gateway_whose_location_restarts_empty_handed_sees_no_old_units() -> None:
