@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from allocator.core.sourcing.fill import Choice, Filled
+from allocator.core.sourcing.fill import Choice
+from allocator.core.sourcing.rows import Found
 
 
 class Bounds(NamedTuple):
@@ -24,26 +25,26 @@ class Bounds(NamedTuple):
     units: float
     fixed: tuple[float, ...]
 
-    def parcels_max(self, best: Filled | None) -> int:
+    def parcels_max(self, best: Found | None) -> int:
         """The most locations that a better set than `best` can have."""
         most = len(self.fixed) - 1
-        if best is None or sum(best.missing) > self.missing:
+        if best is None or best.missing > self.missing:
             return most
         while most and self.fixed[most] + self.units >= best.score:
             most -= 1
         return most
 
-    def useful(self, choice: Choice, best: Filled | None, parcels: int) -> NDArray[np.int64]:
+    def useful(self, choice: Choice, best: Found | None, parcels: int) -> NDArray[np.int64]:
         """Columns that can be in a better set than `best`, of at least `parcels` locations; ascending."""
-        if best is None or sum(best.missing) > self.missing:
+        if best is None or best.missing > self.missing:
             return np.arange(len(choice.fixed))
         return np.flatnonzero(choice.fixed < best.score - self.units - self.fixed[parcels - 1])
 
 
 def bounds_of(choice: Choice, splits_max: int) -> Bounds:
     """Lower bounds for sets of at most `splits_max` locations."""
-    served = np.minimum(choice.have.sum(axis=1), choice.need)
-    price = np.where(choice.have > 0, choice.unit, np.inf).min(axis=1)
+    served = np.minimum(np.add.reduce(choice.have, axis=1), choice.need)
+    price = np.minimum.reduce(np.where(choice.have > 0, choice.unit, np.inf), axis=1)
     units = sum([count * each for count, each in zip(served.tolist(), price.tolist(), strict=True) if count])
     cheapest = np.sort(choice.fixed)[:splits_max].tolist()
     return Bounds(sum(choice.need.tolist()) - sum(served.tolist()), units, (0.0, *accumulate(cheapest)))

@@ -34,28 +34,33 @@ def extend(choice: Choice, sets: Sequence[Sequence[int]] | NDArray[np.int64]) ->
 
     Args:
         choice: the locations.
-        sets: of equally many members each, maybe none; or int64 (sets, members).
+        sets: of equally many members each, at least one; or int64 (sets, members).
     """
     members = np.asarray(sets, dtype=np.int64).reshape(len(sets), -1)
     price, have = _by_price(choice, members)
-    cheaper = np.zeros((len(sets), *choice.unit.shape))
-    for k in range(members.shape[1]):
-        cheaper += np.where(price[:, :, k, None] <= choice.unit, have[:, :, k, None], 0.0)
-    given = np.minimum(np.maximum(choice.need[:, None] - cheaper, 0.0), choice.have)
-    rest = choice.need[:, None] - given
-    cost = given * choice.unit
+    unit, most, need = choice.unit[:, None], choice.have[:, None], choice.need[:, None, None]
+    given = np.minimum(np.maximum(need - _cheaper(unit, price, have), 0.0), most)
+    rest = need - given
+    cost = given * unit
     for k in range(members.shape[1]):
         part = np.minimum(rest, have[:, :, k, None])
         cost += part * price[:, :, k, None]
         rest -= part
-    fixed = choice.fixed + choice.fixed.take(members).sum(axis=1)[:, None]
-    return Extended(rest.sum(axis=1), fixed + cost.sum(axis=1))
+    fixed = np.add.reduce(choice.fixed.take(members), axis=1)[:, None] + choice.fixed
+    return Extended(np.add.reduce(rest, axis=0), np.add.reduce(cost, axis=0) + fixed)
+
+
+def _cheaper(unit: Floats, price: Floats, have: Floats) -> Floats:
+    """Units of the members that are no dearer than each location: float64 (lines, sets, locations)."""
+    cheaper: Floats = (price[:, :, 0, None] <= unit) * have[:, :, 0, None]
+    for k in range(1, price.shape[2]):
+        cheaper += (price[:, :, k, None] <= unit) * have[:, :, k, None]
+    return cheaper
 
 
 def _by_price(choice: Choice, members: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Prices and units of the members of each set: float64 (sets, lines, members), ascending by price."""
-    price = choice.unit.take(members, axis=1).transpose(1, 0, 2)
-    have = choice.have.take(members, axis=1).transpose(1, 0, 2)
+    """Prices and units of the members of each set: float64 (lines, sets, members), ascending by price."""
+    price, have = choice.unit[:, members], choice.have[:, members]
     if members.shape[1] == 1:
         return price, have
     order = price.argsort(axis=2, kind="stable")

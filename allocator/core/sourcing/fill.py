@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import mul
+from operator import le, mul
 from typing import NamedTuple
 
 import numpy as np
@@ -22,14 +22,15 @@ class Choice(NamedTuple):
         unit: float64 (lines, locations), score of one unit.
         have: float64 (lines, locations), units of a line that a location could give; no more than is needed.
         need: float64 (lines,), units of each line.
-        room: float64 (locations,), units that a location can give in all; infinite without a limit.
+        room: float64 (locations,), units that a location can give in all, infinite without a limit; None: no location
+            has less room than stock.
     """
 
     fixed: Floats
     unit: Floats
     have: Floats
     need: Floats
-    room: Floats
+    room: Floats | None
 
     def of(self, columns: NDArray[np.int64]) -> Choice:
         """The same order with some of the locations only."""
@@ -38,7 +39,7 @@ class Choice(NamedTuple):
             self.unit.take(columns, axis=1),
             self.have.take(columns, axis=1),
             self.need,
-            self.room.take(columns),
+            None if self.room is None else self.room.take(columns),
         )
 
 
@@ -57,11 +58,6 @@ class Filled(NamedTuple):
     missing: tuple[int, ...]
     score: float
 
-    @property
-    def key(self) -> tuple[int, int, int, tuple[int, ...]]:
-        """Sorts the best first: most units, lower score (to a millionth), fewer parcels, priority and name."""
-        return sum(self.missing), round(self.score * 1e6), len(self.members), self.members
-
 
 def fill(choice: Choice, members: Sequence[int]) -> Filled:
     """Fill each line from the cheapest member on, which is optimal while no member's room is short.
@@ -72,18 +68,15 @@ def fill(choice: Choice, members: Sequence[int]) -> Filled:
     unit, have = choice.unit.take(chosen, axis=1).tolist(), choice.have.take(chosen, axis=1).tolist()
     need = choice.need.tolist()
     rows = [_cheapest_first(*line) for line in zip(need, unit, have, strict=True)]
-    loads = [sum(column) for column in zip(*rows, strict=True)]
-    room = choice.room.take(chosen).tolist()
-    if any(load > most for load, most in zip(loads, room, strict=True)):
-        rows = relieve(rows, unit, have, room)
-        loads = [sum(column) for column in zip(*rows, strict=True)]
+    if choice.room is not None:
+        rows = _within_rooms(rows, unit, have, choice.room.take(chosen).tolist())
     missing = tuple([int(units) - sum(row) for units, row in zip(need, rows, strict=True)])
     score = sum([sum(map(mul, row, prices)) for row, prices in zip(rows, unit, strict=True)])
-    if not all(loads):
-        used = [i for i, load in enumerate(loads) if load]
+    used = [i for i, column in enumerate(zip(*rows, strict=True)) if any(column)]
+    if len(used) < len(chosen):
         chosen = [chosen[i] for i in used]
         rows = [[row[i] for i in used] for row in rows]
-    score += sum(choice.fixed.take(chosen).tolist())
+    score += sum(choice.fixed.take(chosen).tolist()) if chosen else 0.0
     return Filled(tuple(chosen), tuple([tuple(row) for row in rows]), missing, score)
 
 
@@ -95,3 +88,10 @@ def _cheapest_first(need: float, unit: Sequence[float], have: Sequence[float]) -
         row[i] = int(min(have[i], need))
         need -= row[i]
     return row
+
+
+def _within_rooms(
+    rows: list[list[int]], unit: list[list[float]], have: list[list[float]], room: list[float]
+) -> list[list[int]]:
+    loads = [sum(column) for column in zip(*rows, strict=True)]
+    return rows if all(map(le, loads, room)) else relieve(rows, unit, have, room)

@@ -7,24 +7,25 @@ from typing import Final
 import numpy as np
 
 from allocator.core.sourcing.extend import extend
-from allocator.core.sourcing.fill import Choice, Filled, fill
+from allocator.core.sourcing.fill import Choice
+from allocator.core.sourcing.rows import Found, settled
 
 ROUNDS_MAX: Final = 20
 """Rounds of improvement."""
 
 
-def improve(choice: Choice, best: Filled, splits_max: int) -> Filled:
+def improve(choice: Choice, best: Found, splits_max: int) -> Found:
     """Add, drop and swap locations one at a time, as long as that is better."""
     wide = _with_nobody(choice)
     for _ in range(ROUNDS_MAX):
         better = _step(wide, best, splits_max)
-        if better is None or better.key >= best.key:
+        if better is None or better >= best:
             break
         best = better
     return best
 
 
-def _step(choice: Choice, best: Filled, splits_max: int) -> Filled | None:
+def _step(choice: Choice, best: Found, splits_max: int) -> Found | None:
     """The best that adding, dropping or swapping one location makes of a set, if it may be better."""
     members = best.members
     nobody = len(choice.fixed) - 1
@@ -33,9 +34,9 @@ def _step(choice: Choice, best: Filled, splits_max: int) -> Filled | None:
         bases.append(members)
     extended = extend(choice, bases)
     row, column = extended.best()
-    if (extended.missing[row, column], round(extended.score[row, column] * 1e6)) >= best.key[:2]:
+    if (extended.missing[row, column], round(extended.score[row, column] * 1e6)) >= best[:2]:
         return None
-    return fill(choice, sorted({*bases[row], column} - {nobody}))
+    return settled(choice, sorted({*bases[row], column} - {nobody}))
 
 
 def _with_nobody(choice: Choice) -> Choice:
@@ -45,5 +46,5 @@ def _with_nobody(choice: Choice) -> Choice:
         fixed=np.append(choice.fixed, 0.0),
         unit=np.concatenate([choice.unit, nothing], axis=1),
         have=np.concatenate([choice.have, nothing], axis=1),
-        room=np.append(choice.room, np.inf),
+        room=None if choice.room is None else np.append(choice.room, np.inf),
     )

@@ -18,28 +18,38 @@ ALL_PAIRS_MAX: Final = 24
 
 def singles(choice: Choice) -> Rows:
     """Each location alone."""
-    missing = choice.need.sum() - choice.have.sum(axis=0)
-    score = choice.fixed + (choice.have * choice.unit).sum(axis=0)
+    missing = sum(choice.need.tolist()) - np.add.reduce(choice.have, axis=0)
+    score = choice.fixed + np.add.reduce(choice.have * choice.unit, axis=0)
     return Rows(np.arange(len(choice.fixed))[:, None], missing, score)
 
 
-def pairs(choice: Choice, anchors: NDArray[np.int64]) -> Rows:
-    """Each of `anchors` with each other location."""
+def singles_and_pairs(choice: Choice, alone: Rows, anchors: NDArray[np.int64]) -> Rows:
+    """Each location alone, and each of `anchors` with each other location.
+
+    Args:
+        choice: the locations.
+        alone: its `singles`.
+        anchors: int64, ascending.
+    """
     count = len(choice.fixed)
     extended = extend(choice, anchors[:, None])
-    members, twice = _members(count) if len(anchors) == count else _of_anchors(anchors, count)
-    missing = np.where(twice, np.inf, extended.missing.ravel())
-    return Rows(members, missing, extended.score.ravel())
+    members, twice = _every(count) if len(anchors) == count else _members(anchors, count)
+    missing = np.concatenate([alone.missing, extended.missing.ravel()])
+    missing[twice] = np.inf
+    return Rows(members, missing, np.concatenate([alone.score, extended.score.ravel()]))
 
 
 @lru_cache(maxsize=ALL_PAIRS_MAX + 1)
-def _members(count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    return _of_anchors(np.arange(count), count)
+def _every(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return _members(np.arange(count), count)
 
 
-def _of_anchors(anchors: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Members of the pairs, and which of them are no pair or one that came before."""
-    first, second = np.repeat(anchors, count), np.tile(np.arange(count), len(anchors))
-    place = np.full(count, len(anchors))
+def _members(anchors: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Members of the rows, and the rows that are no pair or one that came before."""
+    columns = np.arange(count)
+    first = np.concatenate([columns, np.repeat(anchors, count)])
+    second = np.concatenate([np.full(count, -1), np.tile(columns, len(anchors))])
+    place = np.full(count + 1, len(anchors))  # one more, for the second of a single one
     place[anchors] = np.arange(len(anchors))
-    return np.stack([first, second], axis=1), (first == second) | (place[second] < place[first])
+    twice = (first == second) | ((place[second] < place[first]) & (second >= 0))
+    return np.stack([first, second], axis=1), np.flatnonzero(twice)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allocator.core.network.types import Mode
-from allocator.core.sourcing.fill import Choice, Filled
+from allocator.core.sourcing.fill import Choice, Filled, fill
 from allocator.core.sourcing.filters import Reach, emptied_by, filters, passing, reach_of
 from allocator.core.sourcing.scoring import Terms, terms, weighted, weights
 from allocator.core.sourcing.search import search
@@ -59,28 +59,32 @@ def source(table: NetworkTable, order: SourcingOrder, stock: StockPicture, plans
         return Sourcing((), emptied_by(table, asked), None, columns)
     scored = score(table, order, stock, reach, columns)
     found = search(scored.choice, splits_of(order), plans_max)
-    return _answer(order, [plan_of(scored, filled) for filled in found], columns)
+    return _answer(order, [plan_of(scored, fill(scored.choice, one.members)) for one in found], columns)
 
 
 def score(
     table: NetworkTable, order: SourcingOrder, stock: StockPicture, reach: Reach, columns: NDArray[np.int64]
 ) -> Scored:
     """What the locations in `columns` would cost."""
-    values = terms(table, order, stock, reach, columns)
+    available = stock.available.take(columns, axis=1)
+    values = terms(table, order, stock, reach, columns, available)
     fixed, unit = weighted(values, order.profile)
     need = np.array([quantity for _, quantity, _ in order.lines], dtype=np.float64)
-    left, by_order = stock.capacity_left.take(columns), stock.capacity_by_order.take(columns)
-    room = np.where(by_order, np.inf, left)
-    have = np.minimum(stock.available.take(columns, axis=1), np.minimum(need[:, None], room))
-    return Scored(
-        table,
-        order,
-        reach,
-        columns,
-        values,
-        weights(order.profile),
-        Choice(fixed, unit, np.maximum(have, 0.0), need, room),
-    )
+    have = np.minimum(np.maximum(available, 0), need[:, None])
+    room = _rooms(stock, columns, float(np.add.reduce(need)))
+    if room is not None:
+        have = np.minimum(have, room)
+    choice = Choice(fixed, unit, have, need, room)
+    return Scored(table, order, reach, columns, values, weights(order.profile), choice)
+
+
+def _rooms(stock: StockPicture, columns: NDArray[np.int64], units: float) -> NDArray[np.float64] | None:
+    """Units that each location can pick; None when each can pick the whole order."""
+    left = stock.capacity_left.take(columns)
+    if left.min() >= units:
+        return None
+    room = np.where(stock.capacity_by_order.take(columns), np.inf, left)
+    return room if room.min() < units else None
 
 
 def splits_of(order: SourcingOrder) -> int:
@@ -91,21 +95,17 @@ def splits_of(order: SourcingOrder) -> int:
 def plan_of(scored: Scored, filled: Filled) -> Plan:
     """Tell a filled set of locations in full."""
     given = zip(*filled.given, strict=True)
-    parcels = tuple(parcel_of(scored, member, units) for member, units in zip(filled.members, given, strict=True))
+    parcels = [parcel_of(scored, member, units) for member, units in zip(filled.members, given, strict=True)]
     lines = scored.order.lines
-    assignments = tuple(
-        Assignment(sku, parcel.location, units)
-        for (sku, _, _), row in zip(lines, filled.given, strict=True)
+    assignments = [
+        Assignment(line[0], parcel.location, units)
+        for line, row in zip(lines, filled.given, strict=True)
         for parcel, units in zip(parcels, row, strict=True)
         if units
-    )
-    return Plan(
-        assignments,
-        parcels,
-        tuple((sku, units) for (sku, _, _), units in zip(lines, filled.missing, strict=True) if units),
-        sum(parcel.cost_micros for parcel in parcels),
-        sum(parcel.score for parcel in parcels),
-    )
+    ]
+    missing = [(line[0], units) for line, units in zip(lines, filled.missing, strict=True) if units]
+    cost_micros = sum([parcel.cost_micros for parcel in parcels])
+    return Plan(tuple(assignments), tuple(parcels), tuple(missing), cost_micros, sum([one.score for one in parcels]))
 
 
 def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:

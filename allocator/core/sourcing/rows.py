@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allocator.core.sourcing.fill import Choice, Filled, fill
+from allocator.core.sourcing.fill import Choice, fill
 
 TRIES_MAX: Final = 256
 """Sets that are looked at, best first, for the plans of one order."""
 
-_BEST_FIRST: Final = attrgetter("key")
+
+class Found(NamedTuple):
+    """A set of locations and what it comes to. Better ones compare as less.
+
+    Attributes:
+        missing: units that it misses.
+        micros: score in millionths; nearer than that sets are equal.
+        parcels: number of its locations.
+        members: columns, ascending: by priority and name.
+        score: fixed parts and units.
+    """
+
+    missing: int
+    micros: int
+    parcels: int
+    members: tuple[int, ...]
+    score: float
 
 
 class Rows(NamedTuple):
@@ -31,42 +47,59 @@ class Rows(NamedTuple):
     missing: NDArray[np.float64]
     score: NDArray[np.float64]
 
-    def best_first(self) -> Iterator[tuple[tuple[float, float], list[int]]]:
-        """(missing, score in millionths) and members of each set, the best first."""
-        missing = np.rint(self.missing)
+    def best_first(self) -> Iterator[Found]:
+        """The sets, best first, regardless of rooms."""
+        missing = self.missing
         while (least := missing.min()) < np.inf:
             equal = np.flatnonzero(missing == least)
-            score = np.rint(self.score.take(equal) * 1e6)
-            for place in score.argsort(kind="stable").tolist():
-                members = [column for column in self.members[equal[place]].tolist() if column >= 0]
-                yield (least, score[place]), members
-            missing[equal] = np.inf
+            score = self.score.take(equal)
+            micros = np.rint(score * 1e6)
+            for place in micros.argsort(kind="stable").tolist():
+                members = tuple(sorted([column for column in self.members[equal[place]].tolist() if column >= 0]))
+                yield Found(int(least), int(micros[place]), len(members), members, float(score[place]))
+            missing = np.where(missing == least, np.inf, missing)
 
 
-def best(choice: Choice, rows: Rows, plans_max: int) -> list[Filled]:
-    """The best `plans_max` sets, best first, of which none has all locations of an earlier one.
-
-    What a row says is exact where no room is short, and otherwise at least as good as the truth.
-    """
-    found: list[Filled] = []
-    loose: list[set[int]] = []  # they need none of their rooms, so that more locations only cost more
-    for tries, (key, members) in enumerate(rows.best_first()):
-        if tries >= TRIES_MAX or (len(found) >= plans_max and key >= found[plans_max - 1].key[:2]):
-            break
-        if any(one.issubset(members) for one in loose):
-            continue
-        filled = fill(choice, members)
-        if not any(other.members == filled.members for other in found):
-            insort(found, filled, key=_BEST_FIRST)
-        if filled.key[0] <= key[0] and filled.key[1] <= key[1] + 1:
-            loose.append(set(members))
-    return apart(found, plans_max)
+def best(choice: Choice, rows: Rows, plans_max: int) -> list[Found]:
+    """The best `plans_max` sets, best first, of which none has all locations of an earlier one."""
+    sets = islice(rows.best_first(), TRIES_MAX)
+    return apart(sets if choice.room is None else _settled(choice, sets, plans_max), plans_max)
 
 
-def apart(found: list[Filled], plans_max: int) -> list[Filled]:
+def apart(sets: Iterable[Found], plans_max: int) -> list[Found]:
     """Of sets, best first, the first ones of which none has all locations of an earlier one."""
-    kept: list[Filled] = []
-    for filled in found:
-        if not any(set(other.members).issubset(filled.members) for other in kept):
-            kept.append(filled)
-    return kept[:plans_max]
+    kept: list[Found] = []
+    for found in sets:
+        if not any(set(other.members).issubset(found.members) for other in kept):
+            kept.append(found)
+            if len(kept) == plans_max:
+                break
+    return kept
+
+
+def settled(choice: Choice, members: Sequence[int]) -> Found:
+    """What a set comes to, rooms and all."""
+    filled = fill(choice, members)
+    score = filled.score
+    return Found(sum(filled.missing), round(score * 1e6), len(filled.members), filled.members, score)
+
+
+def _settled(choice: Choice, sets: Iterable[Found], plans_max: int) -> list[Found]:
+    """The best of `sets` with their rooms regarded, best first.
+
+    Regardless of rooms a set looks at least as good as it is, so that those that look worse than the last one wanted
+    need no look. What needs no room is better than any set that has more locations besides.
+    """
+    kept: list[Found] = []
+    loose: list[set[int]] = []
+    for looks in sets:
+        if len(kept) >= plans_max and looks > kept[plans_max - 1]:
+            break
+        if any(one.issubset(looks.members) for one in loose):
+            continue
+        found = settled(choice, looks.members)
+        if not any(other.members == found.members for other in kept):
+            insort(kept, found)
+        if found.missing == looks.missing and found.micros <= looks.micros + 1:
+            loose.append(set(looks.members))
+    return kept

@@ -71,12 +71,17 @@ def weights(profile: Profile) -> tuple[float, ...]:
 
 
 def terms(
-    table: NetworkTable, order: SourcingOrder, stock: StockPicture, reach: Reach, columns: NDArray[np.int64]
+    table: NetworkTable,
+    order: SourcingOrder,
+    stock: StockPicture,
+    reach: Reach,
+    columns: NDArray[np.int64],
+    available: NDArray[np.int64],
 ) -> Terms:
-    """The terms for the locations in `columns`, at least one."""
+    """The terms for the locations in `columns`, at least one, which have `available` of each line."""
     parcel, unit, gram = reach.leg.cost.take(columns, axis=1)
     grams = np.array([[weight_g] for _, _, weight_g in order.lines], dtype=np.float64)
-    cover = 1.0 / np.maximum(stock.available.take(columns, axis=1), 1)
+    cover = 1.0 / np.maximum(available, 1)
     filling = _filling(stock, columns)
     return Terms(parcel, gram * grams + unit, _late_days(reach, columns), cover, *filling, table.priority.take(columns))
 

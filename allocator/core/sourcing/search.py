@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allocator.core.sourcing.bounds import Bounds, bounds_of
-from allocator.core.sourcing.fill import Choice, Filled
+from allocator.core.sourcing.fill import Choice
 from allocator.core.sourcing.improve import improve
-from allocator.core.sourcing.pairs import ALL_PAIRS_MAX, pairs, singles
-from allocator.core.sourcing.rows import Rows, apart, best
+from allocator.core.sourcing.pairs import ALL_PAIRS_MAX, singles, singles_and_pairs
+from allocator.core.sourcing.rows import Found, Rows, apart, best
 from allocator.core.sourcing.shortlist import anchors_of, field_of, pool_of
 from allocator.core.sourcing.subsets import evaluate, pool_size
 
 
-def search(choice: Choice, splits_max: int, plans_max: int) -> list[Filled]:
+def search(choice: Choice, splits_max: int, plans_max: int) -> list[Found]:
     """The best sets of at most `splits_max` locations, best first; no set has all locations of an earlier one.
 
     Single locations, then pairs, then larger sets. Bounds tell which locations and how many of them a better set could
@@ -23,58 +23,48 @@ def search(choice: Choice, splits_max: int, plans_max: int) -> list[Filled]:
     """
     splits_max = min(splits_max, len(choice.fixed))
     bounds = bounds_of(choice, splits_max)
-    found = _singles(choice, bounds, splits_max, plans_max)
+    alone = singles(choice)
+    found = _singles(choice, alone, bounds, splits_max, plans_max)
     if splits_max == 1 or (found and bounds.parcels_max(found[0]) <= 1):
         return found
     field = field_of(choice)
     if len(field) == len(choice.fixed):
-        return _sets(choice, bounds, splits_max, plans_max)
-    return [_renamed(filled, field) for filled in _sets(choice.of(field), bounds, splits_max, plans_max)]
+        return _sets(choice, alone, bounds, splits_max, plans_max)
+    inner = choice.of(field)
+    return [_renamed(found, field) for found in _sets(inner, singles(inner), bounds, splits_max, plans_max)]
 
 
-def _singles(choice: Choice, bounds: Bounds, splits_max: int, plans_max: int) -> list[Filled]:
+def _singles(choice: Choice, alone: Rows, bounds: Bounds, splits_max: int, plans_max: int) -> list[Found]:
     """The best single locations, if they will do for all plans or nothing else is allowed."""
-    rows = singles(choice)
-    if splits_max > 1 and np.count_nonzero(rows.missing <= bounds.missing) < plans_max:
+    if splits_max > 1 and np.count_nonzero(alone.missing <= bounds.missing) < plans_max:
         return []
-    return best(choice, rows, plans_max)
+    return best(choice, alone, plans_max)
 
 
-def _sets(choice: Choice, bounds: Bounds, splits_max: int, plans_max: int) -> list[Filled]:
+def _sets(choice: Choice, alone: Rows, bounds: Bounds, splits_max: int, plans_max: int) -> list[Found]:
     """The best sets of any size."""
     count = len(choice.fixed)
     every = count <= ALL_PAIRS_MAX
-    rows = _joined(singles(choice), pairs(choice, np.arange(count) if every else anchors_of(choice)))
+    rows = singles_and_pairs(choice, alone, np.arange(count) if every else anchors_of(choice))
     found = best(choice, rows, plans_max)
     useful = np.arange(count)
-    if len(found) == plans_max and sum(found[-1].missing) <= bounds.missing:
+    if len(found) == plans_max and found[-1].missing <= bounds.missing:
         splits_max = bounds.parcels_max(found[0])
         useful = bounds.useful(choice, found[0], 3 if every else 2)
         if splits_max < (3 if every else 2) or not len(useful):
             return found
     more = _larger(choice, rows, useful, splits_max, plans_max)
-    return apart(sorted([*found, *more], key=lambda filled: filled.key), plans_max)
+    return apart(sorted([*found, *more]), plans_max)
 
 
-def _larger(choice: Choice, rows: Rows, useful: NDArray[np.int64], splits_max: int, plans_max: int) -> list[Filled]:
+def _larger(choice: Choice, rows: Rows, useful: NDArray[np.int64], splits_max: int, plans_max: int) -> list[Found]:
     """The best sets of some of the `useful` locations; when these are not all of them, improved over all."""
     size = pool_size(len(choice.need), splits_max, len(useful))
     pool = useful if size == len(useful) else pool_of(choice, rows, size)
     inner = choice.of(pool)
-    found = [_renamed(filled, pool) for filled in best(inner, evaluate(inner, min(splits_max, size)), plans_max)]
+    found = [_renamed(one, pool) for one in best(inner, evaluate(inner, min(splits_max, size)), plans_max)]
     return found if pool is useful else [improve(choice, found[0], splits_max), *found]
 
 
-def _joined(one: Rows, other: Rows) -> Rows:
-    width = other.members.shape[1]
-    padded = np.full((len(one.members), width), -1, dtype=np.int64)
-    padded[:, : one.members.shape[1]] = one.members
-    return Rows(
-        np.concatenate([padded, other.members]),
-        np.concatenate([one.missing, other.missing]),
-        np.concatenate([one.score, other.score]),
-    )
-
-
-def _renamed(filled: Filled, columns: NDArray[np.int64]) -> Filled:
-    return filled._replace(members=tuple(columns.take(filled.members).tolist()))
+def _renamed(found: Found, columns: NDArray[np.int64]) -> Found:
+    return found._replace(members=tuple(columns.take(found.members).tolist()))

@@ -28,11 +28,10 @@ def field_of(choice: Choice) -> Indexes:
         return np.arange(count)
     alone = _alone(choice)
     each = max(1, FIELD_MAX // (4 * lines))
-    chosen = [_lowest(alone[line], each) for line in range(min(lines, FIELD_MAX // 2))]
-    special = np.unique(np.concatenate(chosen))
+    special = alone[: FIELD_MAX // 2].argpartition(each, axis=1)[:, :each].ravel()
     saved = savings(choice, alone)
-    saved[special] = np.inf  # they are in
-    return np.sort(np.concatenate([special, _lowest(saved, FIELD_MAX - len(special))]))
+    saved[special] = -np.inf  # they are in
+    return np.sort(_lowest(saved, FIELD_MAX))
 
 
 def anchors_of(choice: Choice) -> Indexes:
@@ -46,7 +45,7 @@ def pool_of(choice: Choice, rows: Rows, size: int) -> Indexes:
     Those of the best single locations and pairs, the best for each line, and the best for the whole order.
     """
     alone = _alone(choice)
-    likely = islice((members for _, members in rows.best_first()), SETS)
+    likely = [found.members for found in islice(rows.best_first(), SETS)]
     special = alone.argmin(axis=1).tolist()
     order = np.argsort(savings(choice, alone), kind="stable")[:size].tolist()
     wanted = dict.fromkeys([*chain.from_iterable(likely), *special, *order])
