@@ -249,9 +249,10 @@ class ListStock(NamedTuple):
 
 
 class GetReservation(NamedTuple):
-    """One reservation."""
+    """One reservation; `whole` with what the gateway had its home keep."""
 
     reservation: str
+    whole: bool = False
 
 
 class ListReservations(NamedTuple):

@@ -50,7 +50,10 @@ def get_reservation(ledger: StockLedger, query: GetReservation) -> ReservationPa
     """One reservation, as a page of one."""
     header = ledger.headers.by_id.get(query.reservation)
     if header is not None:
-        return ReservationPage((header.view(),), version=ledger.version)
+        view = header.view()
+        if query.whole:
+            view = view._replace(answer=header.command.answer)
+        return ReservationPage((view,), version=ledger.version)
     reservation = ledger.reservations.by_id.get(query.reservation)
     if reservation is None or reservation.home:
         detail = f"reservation {query.reservation!r} is not known here; it may have ended long ago"

@@ -117,7 +117,8 @@ class ReserveResult(NamedTuple):
 class ReservationLine(NamedTuple):
     """One line of a reservation: units granted, and how many of them are fulfilled and released.
 
-    `location` is "" for the ledger's own; `waiting` units of the open ones wait for supply.
+    `location` is "" for the ledger's own; `waiting` units of the open ones wait for supply. `hold` is the part that a
+    line of a reservation over several locations belongs to.
     """
 
     sku: str
@@ -126,10 +127,14 @@ class ReservationLine(NamedTuple):
     released: int
     location: str = ""
     waiting: int = 0
+    hold: str = ""
 
 
 class ReservationView(NamedTuple):
-    """A reservation as it stands. `pick_until_ns` > 0 is the end of its pickup window."""
+    """A reservation as it stands. `pick_until_ns` > 0 is the end of its pickup window.
+
+    `answer` is what the gateway had its home keep, if that was asked for.
+    """
 
     reservation: str
     serial: int
@@ -141,6 +146,7 @@ class ReservationView(NamedTuple):
     expires_ns: int
     lines: tuple[ReservationLine, ...]
     pick_until_ns: int = 0
+    answer: bytes = b""
 
 
 class TransitionResult(NamedTuple):

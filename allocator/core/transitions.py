@@ -186,7 +186,7 @@ def _decide_lines(
         return problem, ()
 
     def take(reservation: Reservation) -> Event | TransitionStatus:
-        if any(location != ledger.location for _, _, location in command.placed):
+        if any(location not in ("", ledger.location) for _, _, location in command.placed):
             return TransitionStatus.LINES_EXCEED_OPEN
         if type(command) is Fulfil and reservation.state == State.HELD:
             return TransitionStatus.NOT_COMMITTED

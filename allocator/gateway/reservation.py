@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from allocator.core import commands as c
 from allocator.core.limits import LINES_MAX
 from allocator.core.results import Reason, Rejected
 from allocator.gateway import pages
 from allocator.gateway import translate_reservation as t
+from allocator.gateway.allocating import Allocating
+from allocator.gateway.amending import Amending
 from allocator.gateway.calls import Call, Calls, unary
-from allocator.gateway.errors import fault, from_rejected, location_unknown, reservation_unknown, sku_unknown, too_many
+from allocator.gateway.errors import fault, from_rejected, location_unknown, reservation_unknown, too_many
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import BATCH_RESERVES_MAX, LOCATIONS_PER_PAGE_MAX
 from allocator.gateway.names import RESERVATIONS
 from allocator.gateway.newcomers import Newcomers
+from allocator.gateway.spanning import Spanning, check_stocked
+from allocator.gateway.translate_spanning import to_spanning
 from allocator.v1.reservation_pb2 import (
+    AllocateRequest,
+    AllocateResponse,
     BatchReserveRequest,
     BatchReserveResponse,
     CommitReservationRequest,
@@ -31,18 +35,23 @@ from allocator.v1.reservation_pb2 import (
     GetReservationResponse,
     ListReservationsRequest,
     ListReservationsResponse,
+    RejectAssignmentRequest,
+    RejectAssignmentResponse,
     ReleaseReservationRequest,
     ReleaseReservationResponse,
     ReservationState,
     ReserveRequest,
     ReserveResponse,
+    TransferReservationRequest,
+    TransferReservationResponse,
 )
 from allocator.v1.reservation_pb2_grpc import ReservationServiceServicer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from allocator.core.results import ReservationPage, ReserveResult
+    from allocator.core.results import ReservationPage
+    from allocator.gateway.planner import Planner
     from allocator.runtime.router import Router
     from allocator.v1.reservation_pb2 import BatchReserveResult
 
@@ -52,10 +61,13 @@ _STATES = tuple(ReservationState.values())
 class ReservationServicer(ReservationServiceServicer):
     """Holds units for orders at the ledgers of their locations."""
 
-    def __init__(self, router: Router, calls: Calls) -> None:
+    def __init__(self, router: Router, calls: Calls, planner: Planner) -> None:
         self.calls = calls
         self._router = router
         self._newcomers = Newcomers(router)
+        self._spanning = Spanning(router)
+        self._allocating = Allocating(router, planner, self._spanning)
+        self._amending = Amending(router, planner, self._spanning)
 
     @unary
     async def Reserve(self, request: ReserveRequest, call: Call) -> ReserveResponse:
@@ -63,6 +75,11 @@ class ReservationServicer(ReservationServiceServicer):
         response = ReserveResponse()
         await self._reserve(request, response, call)
         return response
+
+    @unary
+    async def Allocate(self, request: AllocateRequest, call: Call) -> AllocateResponse:
+        """Find the best places and hold there."""
+        return await self._allocating.allocate(request, call)
 
     @unary
     async def BatchReserve(self, request: BatchReserveRequest, call: Call) -> BatchReserveResponse:
@@ -96,7 +113,7 @@ class ReservationServicer(ReservationServiceServicer):
         """Units are given back."""
         target = t.to_target(request)
         home = await self._home(target)
-        command = t.to_release(request, target, call.named(request.request_id), home)
+        command = t.to_release(request, target, call.named(request.request_id))
         response = ReleaseReservationResponse()
         t.fill_moved(response, *await self._transition(target, home, command, response, call))
         return response
@@ -106,10 +123,24 @@ class ReservationServicer(ReservationServiceServicer):
         """Committed units left the building."""
         target = t.to_target(request)
         home = await self._home(target)
-        command = t.to_fulfil(request, target, call.named(request.request_id), home)
+        command = t.to_fulfil(request, target, call.named(request.request_id))
         response = FulfilReservationResponse()
         t.fill_moved(response, *await self._transition(target, home, command, response, call))
         return response
+
+    @unary
+    async def TransferReservation(self, request: TransferReservationRequest, call: Call) -> TransferReservationResponse:
+        """Held units move to another location."""
+        target = t.to_target(request)
+        home = await self._home_checked(target)
+        return await self._amending.transfer(request, target, home, call)
+
+    @unary
+    async def RejectAssignment(self, request: RejectAssignmentRequest, call: Call) -> RejectAssignmentResponse:
+        """A location declines; others take over."""
+        target = t.to_target(request)
+        home = await self._home_checked(target)
+        return await self._amending.reject(request, target, home, call)
 
     @unary
     async def GetReservation(self, request: GetReservationRequest, call: Call) -> GetReservationResponse:
@@ -156,15 +187,22 @@ class ReservationServicer(ReservationServiceServicer):
         return response
 
     async def _reserve(self, request: ReserveRequest, response: ReserveResponse, call: Call) -> None:
-        """Have the location's ledger decide on a reserve and write its answer."""
-        location, command = t.to_reserve(request, call.named(request.request_id))
+        """Have the ledgers of the locations decide on a reserve and write the answer."""
+        request_id = call.named(request.request_id)
+        told = t.to_reserve(request, request_id)
+        if told is None:
+            await self._spanning.reserve(to_spanning(request, request_id), response, call)
+            return
+        location, command = told
         if location not in self._router.network.locations:
             await self._knows(location)
         result, version = await self._router.submit(location, command, call.trail)
+        if isinstance(result, Rejected) and result.reason == Reason.SKU_UNKNOWN:
+            check_stocked(self._router.model, command.lines, location)
+            command = command._replace(elsewhere=True)
+            result, version = await self._router.submit(location, command, call.trail)
         if isinstance(result, Rejected):
-            if result.reason != Reason.SKU_UNKNOWN:
-                raise from_rejected(result, location)
-            result = self._unstocked(location, command)
+            raise from_rejected(result, location)
         t.fill_reserve(response, location, command, result, version)
 
     async def _reserve_part(self, request: ReserveRequest, result: BatchReserveResult, call: Call) -> None:
@@ -174,22 +212,18 @@ class ReservationServicer(ReservationServiceServicer):
         except Exception as error:  # noqa: BLE001  # whatever it was becomes a status
             result.error.CopyFrom(self.calls.told_inside(call, error))
 
-    def _unstocked(self, location: str, command: c.Reserve) -> ReserveResult:
-        """Answer for a SKU that was never stocked here: too little when others have it, unknown when nobody does."""
-        model, network = self._router.model, self._router.network
-        lines = c.merge_lines(command.lines)
-        for sku, _ in lines:
-            if sku not in model.rows:
-                raise sku_unknown(sku, location)
-        rows = np.array([model.rows[sku] for sku, _ in lines])
-        available = model.available(rows, model.columns((location,)), command.channel)[:, 0].tolist()
-        return t.unstocked(command, available, open_=network.locations[location].open)
-
     async def _knows(self, location: str) -> bool:
         return await self._newcomers.arrived(lambda: location in self._router.network.locations)
 
     async def _home(self, target: t.Target) -> str:
         return await self._home_of(target.reservation) if target.reservation else ""
+
+    async def _home_checked(self, target: t.Target) -> str:
+        """The home of a reservation whose request has no fault so far."""
+        home = await self._home(target)
+        if not home and not target.faults.found:
+            raise reservation_unknown(target.reservation)
+        return home
 
     async def _home_of(self, reservation: str) -> str:
         """The location that decides the fate of `reservation`; "" when there is none."""
@@ -208,7 +242,10 @@ class ReservationServicer(ReservationServiceServicer):
         result, version = await self._router.submit(home, command, call.trail)
         if isinstance(result, Rejected):
             raise from_rejected(result, home, reservation=target.reservation)
-        t.fill_transition(response, home, result, version)
+        versions = {home: version}
+        if result.owed:
+            versions |= await self._spanning.spread(home, result.owed, call)
+        t.fill_transition(response, home, result, versions)
         return home, result
 
     async def _read(self, location: str, query: c.ListReservations, call: Call) -> ReservationPage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -88,16 +88,3 @@ def _forget(future: asyncio.Future[Any]) -> None:
     """Take note of how it ended, so that nobody complains that nobody did."""
     if not future.cancelled():
         future.exception()
-
-
-class Finishing(NamedTuple):
-    """Conversations that go on when their caller has gone: what was begun is brought to an end."""
-
-    tasks: set[asyncio.Task[Any]]
-
-    async def finish(self, work: Any) -> Any:  # noqa: ANN401  # a coroutine and its result
-        """Await `work`, which is not cancelled with its caller."""
-        task = asyncio.get_running_loop().create_task(work)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return await asyncio.shield(task)

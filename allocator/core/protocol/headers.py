@@ -258,5 +258,6 @@ def _lines(part: Part) -> Iterator[ReservationLine]:
     waiting = dict(part.waiting)
     for sku, units in part.lines:
         done = part.done.get(sku, (0, 0, 0, 0))
+        late = min(waiting.get(sku, 0), units - sum(done))
         fulfilled, back = done[Fate.FULFILLED], sum(done[Fate.RELEASED :])
-        yield ReservationLine(sku, units, fulfilled, back, part.location, min(waiting.get(sku, 0), units - sum(done)))
+        yield ReservationLine(sku, units, fulfilled, back, part.location, late, part.hold)

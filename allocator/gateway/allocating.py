@@ -1,0 +1,174 @@
+"""Allocate: plan on the read model, hold, and fall through to the next plan when a location says no."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from allocator.core.ids import reservation_id
+from allocator.core.protocol.answers import OpenResult
+from allocator.core.protocol.coordinator import ATTEMPTS_MAX, Terms, Wanted
+from allocator.core.protocol.types import Open
+from allocator.core.rendezvous import Rendezvous
+from allocator.core.results import ReserveResult, ReserveStatus
+from allocator.gateway.faults import Faults
+from allocator.gateway.translate_allocate import asked_of, fill_allocated, kept, pickup_window_ns, ttl_of
+from allocator.gateway.translate_reservation import fill_versions
+from allocator.gateway.translate_sourcing import fill_plan, to_filter
+from allocator.runtime.conversation import Talk
+from allocator.v1.reservation_pb2 import AllocateRequest, AllocateResponse, AllocateStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from allocator.core.protocol.coordinator import Holds
+    from allocator.core.sourcing.types import Plan, Sourcing, SourcingOrder
+    from allocator.gateway.calls import Call
+    from allocator.gateway.planner import Planner
+    from allocator.gateway.spanning import Spanning
+    from allocator.runtime.router import Router
+
+TIME_LEFT_MIN_S: Final = 0.2
+"""Time before the caller's deadline in which no further plan is tried."""
+
+
+_FULL: Final = (ReserveStatus.LOCATION_CLOSED, ReserveStatus.NO_CAPACITY)
+
+
+class Allocating:
+    """Sources and holds orders, through one gateway process."""
+
+    def __init__(self, router: Router, planner: Planner, spanning: Spanning) -> None:
+        self._router = router
+        self._planner = planner
+        self._spanning = spanning
+        self._homes: tuple[int, Rendezvous] | None = None
+
+    async def allocate(self, request: AllocateRequest, call: Call) -> AllocateResponse:
+        """Find the best places for an order and hold it there."""
+        request_id = call.named(request.request_id)
+        faults, now_ns = Faults(), time.time_ns()
+        faults.request_id(request.request_id)
+        faults.optional_id("order_reference", request.order_reference)
+        ttl_ns = ttl_of(request, faults)
+        window_ns = pickup_window_ns(request, faults)
+        order = self._planner.to_order(request.order, faults, now_ns)
+        home = self._home(request_id)
+        terms = Terms(
+            reservation_id(home, request_id),
+            home,
+            ttl_ns,
+            order.channel,
+            request.order_reference,
+            promise_by_ns=order.promise_by_ns,
+            sourced=True,
+        )
+        pick_until_ns = now_ns + window_ns if window_ns else 0
+        search = Search(self._planner, order, call)
+
+        def conclude(holds: Holds | None) -> Open:
+            answer = kept(search.told(holds), request.order)
+            parts = holds.parts if holds is not None else ()
+            return Open(
+                request_id,
+                terms.reservation,
+                parts,
+                ttl_ns,
+                order.channel,
+                request.order_reference,
+                pick_until_ns if parts else 0,
+                asked_of(request),
+                answer,
+            )
+
+        talk = Talk(self._router, call.trail)
+        result = await self._spanning.settle(talk, terms, search.plan, conclude)
+        assert isinstance(result, OpenResult)
+        response = AllocateResponse()
+        fill_allocated(response, terms, result, talk.versions.get(home, 0))
+        fill_versions(response.versions, talk.versions)
+        return response
+
+    def _home(self, request_id: str) -> str:
+        """The location that decides the fate of what `request_id` reserves, the same at every gateway."""
+        network = self._router.network
+        if self._homes is None or self._homes[0] != network.version:
+            self._homes = network.version, Rendezvous(network.locations)
+        return self._homes[1].home(request_id)
+
+
+class Search:
+    """The plans for one order, each after what the locations said to those before it."""
+
+    def __init__(self, planner: Planner, order: SourcingOrder, call: Call) -> None:
+        self._planner = planner
+        self._order = order
+        self._call = call
+        self._sourcing: Sourcing | None = None
+        self.tried = 0
+        self.held: Plan | None = None
+
+    def plan(self, attempts: Sequence[Holds]) -> Sequence[Wanted]:
+        """What to hold next; nothing when there is no plan or no time left."""
+        left_s = self._call.time_left_s()
+        if len(attempts) == ATTEMPTS_MAX or (attempts and left_s is not None and left_s < TIME_LEFT_MIN_S):
+            return ()
+        said = heard(attempts)
+        self._sourcing = self._planner.source(self._order, said.refused, said.full)
+        if not self._sourcing.plans:
+            return ()
+        self.tried += 1
+        self.held = self._sourcing.plans[0]
+        return wanted(self.held)
+
+    def told(self, holds: Holds | None) -> AllocateResponse:
+        """The answer, but for the reservation."""
+        response = AllocateResponse(plans_tried=self.tried)
+        sourcing = self._sourcing
+        if holds is not None and self.held is not None:
+            fill_plan(response.plan, self.held)
+            short = bool(self.held.shortfall)
+            response.status = (
+                AllocateStatus.ALLOCATE_STATUS_PARTIALLY_HELD if short else AllocateStatus.ALLOCATE_STATUS_HELD
+            )
+        elif sourcing is None or sourcing.plans:
+            response.status = AllocateStatus.ALLOCATE_STATUS_OUTRUN
+        elif sourcing.emptied_by is not None:
+            response.status = AllocateStatus.ALLOCATE_STATUS_NO_ELIGIBLE_LOCATION
+            response.emptied_by = to_filter(sourcing.emptied_by)
+        else:
+            response.status = AllocateStatus.ALLOCATE_STATUS_INSUFFICIENT_STOCK
+            if sourcing.partial is not None:
+                fill_plan(response.partial, sourcing.partial)
+        return response
+
+
+class Said(NamedTuple):
+    """What locations said to attempts: (SKU, location, units it really has), and which cannot take anything."""
+
+    refused: tuple[tuple[str, str, int], ...]
+    full: frozenset[str]
+
+
+def heard(attempts: Sequence[Holds]) -> Said:
+    """What the locations of refused attempts said; one that gave no answer, or an error, is passed over."""
+    refused: list[tuple[str, str, int]] = []
+    full: set[str] = set()
+    for holds in attempts:
+        for (location, _), answer in zip(holds.calls, holds.answers, strict=True):
+            if not isinstance(answer, ReserveResult) or answer.status in {
+                ReserveStatus.LOCATION_CLOSED,
+                ReserveStatus.NO_CAPACITY,
+            }:
+                full.add(location)
+            else:
+                refused += [(line.sku, location, line.available) for line in answer.lines if line.held < line.requested]
+    return Said(tuple(refused), frozenset(full))
+
+
+def wanted(plan: Plan) -> tuple[Wanted, ...]:
+    """What a plan holds, location by location."""
+    by_location: dict[str, list[tuple[str, int]]] = {}
+    for sku, location, quantity in plan.assignments:
+        by_location.setdefault(location, []).append((sku, quantity))
+    return tuple(Wanted(location, tuple(lines)) for location, lines in by_location.items())
