@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from allocator.config import SettingsError
 from allocator.core.commands import Capacity, Measure
-from allocator.core.network.types import Group, Kind, Location
+from allocator.core.network.types import Group, Kind, Lane, Location, Mode, Profile
 from allocator.network_file import NetworkFile, read_network
 
 Read = Callable[[str], NetworkFile]
@@ -32,13 +32,41 @@ locations:
   labels: {region: south, floor: 2}
   actor_group: south
   capacity: {measure: orders, window_s: 3600, limit: 40}
+  channels: [web, store]
+  modes: [pickup, ship_from_store]
+  cut_offs: {next-day: 17:00, "*": 12:30}
+  handling_days: 1
+  exceptions:
+  - {date: 2025-12-26, opens: 10:00, closes: 16:00, name: Boxing Day}
+  - {date: 2025-12-25, closed: true}
 - id: NO-1
   kind: distribution_centre
   country: NO
+  cut_offs: 18:00
+  hours:
+    friday: [{opens: 08:00, closes: 12:00}, {opens: 13:00, closes: 17:00}]
 groups:
 - id: uk/all
   name: The kingdom
   locations: [london-1, london-1]
+lanes:
+- id: uk-next-day
+  name: By van
+  service_level: next-day
+  origin_location: london-1
+  countries: [GB, IE]
+  distance_max_km: 500
+  transit: [{distance_max_km: 100, days: 1}, {days: 2}]
+  parcel: 8.759
+  unit: 0.1
+  kg: 1
+  km: 0.000001
+  kg_km: "0.000741"
+- {id: standard, service_level: standard, origin_group: uk/all, transit: 4}
+- {id: anything, service_level: standard}
+profiles:
+- {id: default, name: Thrifty, cost: 1, lateness: 0.5, splits_max: 2, age_max_s: 90}
+- {id: stock, stock_cover: 1.5, parcels: 1.0e-3, capacity: 2, priority: 3}
 """
 
 
@@ -67,15 +95,48 @@ def test_a_network_file_says_everything_of_its_locations(read: Read) -> None:
             (51.515, -0.14),
             "Europe/London",
             ((1, 480, 1230), (7, 600, 1440)),
-            (),
+            (("2025-12-25", True, 0, 0, ""), ("2025-12-26", False, 600, 960, "Boxing Day")),
             5,
             (("floor", "2"), ("region", "south")),
             "south",
+            ("web", "store"),
+            (Mode.PICKUP, Mode.SHIP_FROM_STORE),
+            (("next-day", 1_020), ("", 750)),
+            1,
         ),
-        Location("NO-1", kind=Kind.DISTRIBUTION_CENTRE, country_code="NO"),
+        Location(
+            "NO-1",
+            kind=Kind.DISTRIBUTION_CENTRE,
+            country_code="NO",
+            hours=((5, 480, 720), (5, 780, 1_020)),
+            cut_offs=(("", 1_080),),
+        ),
     )
     assert network.groups == (Group("uk/all", "The kingdom", ("london-1",)),)
     assert network.capacities == {"london-1": Capacity(Measure.ORDERS, 3_600_000_000_000, 40)}
+
+
+def test_a_network_file_says_how_parcels_travel_and_what_counts(read: Read) -> None:
+    """Costs are decimals in the file and micros inside, exactly; a weight that is not there is 0."""
+    network = read(FULL)
+    bands, costs = ((100, 1), (0, 2)), (8_759_000, 100_000, 1_000_000, 1, 741)
+    assert network.lanes == (
+        Lane("uk-next-day", "next-day", "By van", "london-1", "", ("GB", "IE"), 500, bands, *costs),
+        Lane("standard", "standard", origin_group="uk/all", transit=((0, 4),)),
+        Lane("anything", "standard"),
+    )
+    assert network.profiles == (
+        Profile("default", "Thrifty", cost=1.0, lateness=0.5, splits_max=2, age_max_s=90.0),
+        Profile("stock", "", 0.0, 0.0, 0.001, 1.5, 2.0, 3.0),
+    )
+
+
+@given(st.integers(0, 10**12))
+def test_every_cost_means_what_it_says(tmp_path_factory: pytest.TempPathFactory, micros: int) -> None:
+    """No cost is off by what floats do to decimals."""
+    path = tmp_path_factory.mktemp("cost") / "network.yaml"
+    path.write_text(f"{ONE}lanes:\n- {{id: l, service_level: s, kg: {micros // 10**6}.{micros % 10**6:06}}}\n")
+    assert read_network(path).lanes[0].kg_micros == micros
 
 
 def test_plain_values_mean_what_they_look_like(read: Read) -> None:
@@ -87,6 +148,66 @@ def test_plain_values_mean_what_they_look_like(read: Read) -> None:
 
 
 ONE = "locations:\n- id: dc\n  kind: store\n"
+OF_LOCATIONS = [
+    ("  channels: [web, a b]\n", "channels.1: String should match pattern"),
+    ("  channels: [web, web]\n", "channels: Value error, 'web' is there twice"),
+    ("  modes: [fly]\n", "modes.0: Input should be 'ship', 'pickup' or 'ship_from_store'"),
+    ("  cut_offs: 5pm\n", "cut_offs: String should match pattern"),
+    ("  cut_offs: {next-day: 24:01}\n", "cut_offs.next-day: String should match pattern"),
+    ("  cut_offs: {next day: 12:00}\n", "cut_offs.next day: String should match pattern"),
+    ("  handling_days: 31\n", "handling_days: Input should be less than or equal to 30"),
+    (
+        "  hours: {monday: {opens: 12:00, closes: 12:00}}\n",
+        "hours.monday: Value error, closes at 12:00, not after 12:00",
+    ),
+    (
+        "  hours: {monday: [{opens: 08:00, closes: 12:00}, {opens: 11:00, closes: 13:00}]}\n",
+        "hours.monday: Value error, 11:00 to 13:00 overlaps 08:00 to 12:00",
+    ),
+    ("  exceptions: [{date: 2025-02-29}]\n", "exceptions.0.date: Value error, day is out of range for month"),
+    (
+        "  exceptions: [{date: 2025-12-25, closed: true, opens: 10:00}]\n",
+        "exceptions.0: Value error, closed all day has no hours",
+    ),
+    (
+        "  exceptions: [{date: 2025-12-25}, {date: 2025-12-25, closed: true}]\n",
+        "exceptions: Value error, 2025-12-25 is closed all day, and there twice",
+    ),
+]
+OF_LANES = [
+    ("  service: x\n", ":7: lanes.0.service: is no key that is known here"),
+    ("- id: m\n", ":7: lanes.1.service_level: is missing, and required"),
+    ("- {id: l, service_level: s}\n", ":7: lane 'l' is there twice"),
+    ("  origin_location: mars\n", ":7: lane 'l': 'mars' is no location of this file"),
+    ("  origin_group: dc\n", ":7: lane 'l': 'dc' is no group of this file"),
+    ("  origin_location: dc\n  origin_group: dc\n", ":8: lane 'l': origin_location and origin_group cannot both be"),
+    ("  countries: [GB, gb]\n", ":7: lanes.0.countries.1: String should match pattern"),
+    ("  distance_max_km: 20101\n", ":7: lanes.0.distance_max_km: Input should be less than or equal to 20100"),
+    ("  parcel: -0.1\n", ":7: lanes.0.parcel: Input should be greater than or equal to 0"),
+    ("  parcel: 0.0000001\n", ":7: lanes.0.parcel: Decimal input should have no more than 6 decimal places"),
+    ("  parcel: 1000000.1\n", ":7: lanes.0.parcel: Input should be less than or equal to 1000000"),
+    ("  parcel: much\n", ":7: lanes.0.parcel: Input should be a valid decimal"),
+    ("  transit: 366\n", ":7: lanes.0.transit: Input should be less than or equal to 365"),
+    (
+        "  transit:\n  - days: 1\n    distance_max_km: 9\n  - days: 1\n    distance_max_km: 9\n  - days: 2\n",
+        ":11: lane 'l': 9, after 9: bands ascend, and only the last can be 0, any distance",
+    ),
+    (
+        "  distance_max_km: 100\n  transit: [{distance_max_km: 99, days: 1}]\n",
+        ":8: lane 'l': the last band ends at 99 km, the lane at 100 km; 0 stands for any distance",
+    ),
+]
+OF_PROFILES = [
+    ("  cost: 0\n", ":6: profile 'p': all weights are 0; at least one of cost, lateness"),
+    ("  name: p\n", ":5: profile 'p': all weights are 0"),
+    ("  cost: -1\n", ":6: profiles.0.cost: Input should be greater than or equal to 0"),
+    ("  cost: much\n", ":6: profiles.0.cost: Input should be a valid number"),
+    ("  cost: 1\n  splits_max: 0\n", ":7: profiles.0.splits_max: Input should be greater than or equal to 1"),
+    ("  cost: 1\n  splits_max: 11\n", ":7: profiles.0.splits_max: Input should be less than or equal to 10"),
+    ("  cost: 1\n  age_max_s: 604801\n", ":7: profiles.0.age_max_s: Input should be less than or equal to 604800"),
+    ("  cost: 1\n- {id: p, cost: 1}\n", ":7: profile 'p' is there twice"),
+]
+"""What comes after one location, or after the head of one lane or profile, and what is told."""
 
 
 @pytest.mark.parametrize(
@@ -133,6 +254,9 @@ ONE = "locations:\n- id: dc\n  kind: store\n"
         (ONE + "  ? [a, b]\n  : 1\n", ":4: not YAML: found unhashable key"),
         (ONE + "  city: !!python/object/apply:os.getcwd []\n", ":4: not YAML: could not determine a constructor"),
         ("locations: &all [*all]\n", ":1: locations.0: expected a mapping"),
+        *((ONE + text, f":4: locations.0.{told}") for text, told in OF_LOCATIONS),
+        *((ONE + "lanes:\n- id: l\n  service_level: s\n" + text, told) for text, told in OF_LANES),
+        *((ONE + "profiles:\n- id: p\n" + text, told) for text, told in OF_PROFILES),
     ],
 )
 def test_a_malformed_file_is_an_error_with_its_line_and_what_was_expected(
