@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(Path("data"), description="the journal and service.json, which says where the service runs")
-    network_file: Path | None = Field(None, description="YAML file of locations and groups, loaded at start")
+    network_file: Path | None = Field(None, description="YAML file of the network, loaded at start")
     server: ServerSettings = ServerSettings()
     journal: JournalSettings = JournalSettings()
     runtime: RuntimeSettings = RuntimeSettings()

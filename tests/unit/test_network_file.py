@@ -139,6 +139,14 @@ def test_every_cost_means_what_it_says(tmp_path_factory: pytest.TempPathFactory,
     assert read_network(path).lanes[0].kg_micros == micros
 
 
+def test_the_example_of_the_page_is_a_network_file(read: Read) -> None:
+    """What docs/network.md shows works as it stands."""
+    text = (Path(__file__).parents[2] / "docs" / "network.md").read_text("utf-8")
+    network = read(text.partition("```yaml\n")[2].partition("```")[0])
+    assert [lane.transit for lane in network.lanes] == [((0, 1),), ((150, 1), (0, 3))]
+    assert len(network.profiles) == 2
+
+
 def test_plain_values_mean_what_they_look_like(read: Read) -> None:
     """Not base-60 numbers, octals, dates or truth, which older YAML makes of them."""
     network = read("locations:\n- {id: 0123, kind: store, name: 2024-02-30, city: off, labels: {k: 1e3, yes: 12:30}}\n")
