@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from allocator.core import codec
-from allocator.core.commands import Movement, MovementType, PolicyLine, SetStockPolicy
+from allocator.core.commands import (
+    Capacity,
+    Configure,
+    Movement,
+    MovementType,
+    PolicyLine,
+    SetStockPolicy,
+    SetSupply,
+    SupplyLine,
+)
 from allocator.core.ledger import StockLedger
 from allocator.core.network.ledger import NetworkLedger
 from allocator.core.network.types import Group, LoadNetwork, Location, Place
@@ -36,6 +45,19 @@ class Source:
         self._movements += 1
         line = PolicyLine(sku, quotas=tuple(quotas.items()))
         self.ledger.execute(SetStockPolicy(str(self._movements), (line,), allow_missing=True), NOW_NS)
+        return self.change()
+
+    def expect(self, sku: str, quantity: int, at_ns: int) -> Change:
+        """Announce units that are to come, in a batch of its own."""
+        self._movements += 1
+        line = SupplyLine(f"supply-{self._movements}", sku, quantity, at_ns)
+        self.ledger.execute(SetSupply(str(self._movements), (line,)), NOW_NS)
+        return self.change()
+
+    def limit(self, capacity: Capacity) -> Change:
+        """Set what the location can pick, in a batch of its own."""
+        self._movements += 1
+        self.ledger.execute(Configure(str(self._movements), capacity=capacity), NOW_NS)
         return self.change()
 
     def change(self) -> Change:
