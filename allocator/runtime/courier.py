@@ -5,6 +5,7 @@ Gateways carry the news first; the courier is for what they did not get done, be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,13 +18,12 @@ from allocator.runtime.hosted import NETWORK
 from allocator.runtime.network_view import NetworkView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from allocator.runtime.host import LedgerHost
 
-    Reach = Callable[[str, str, bytes], bytes]
-    """(actor, method, data): calls `execute` or `changes` of an actor; raises when it is away."""
-
+Reach = Callable[[str, str, bytes], bytes]
+"""(actor, method, data): calls `execute` or `changes` of an actor; raises when it is away."""
 THREADS: Final = 4
 """Actors spoken to at once."""
 

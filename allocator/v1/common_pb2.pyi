@@ -52,7 +52,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BATCH_TOO_LARGE: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT: more items than a named maximum; metadata `field`, `count`, `maximum`."""
     ERROR_REASON_LINES_SPAN_LOCATIONS: _ErrorReason.ValueType  # 3
-    """Not sent any more: reserves may be over several locations."""
+    """INVALID_ARGUMENT: not sent any more, as reserves may be over several locations."""
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 4
     """INVALID_ARGUMENT: the page token is not one of ours, or was made for another filter."""
     ERROR_REASON_FIELD_IMMUTABLE: _ErrorReason.ValueType  # 5
@@ -122,7 +122,7 @@ ERROR_REASON_INVALID: ErrorReason.ValueType  # 1
 ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT: more items than a named maximum; metadata `field`, `count`, `maximum`."""
 ERROR_REASON_LINES_SPAN_LOCATIONS: ErrorReason.ValueType  # 3
-"""Not sent any more: reserves may be over several locations."""
+"""INVALID_ARGUMENT: not sent any more, as reserves may be over several locations."""
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 4
 """INVALID_ARGUMENT: the page token is not one of ours, or was made for another filter."""
 ERROR_REASON_FIELD_IMMUTABLE: ErrorReason.ValueType  # 5

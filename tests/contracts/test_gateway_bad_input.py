@@ -433,15 +433,6 @@ def test_an_unknown_name_is_not_found(api: Api, request_: Message, reason: str, 
     assert (found.code, found.reason, found.metadata) == (grpc.StatusCode.NOT_FOUND, reason, metadata)
 
 
-def test_lines_at_two_locations_are_not_taken_yet(api: Api) -> None:
-    """LINES_SPAN_LOCATIONS names the locations."""
-    rows = [{"sku": "apple", "quantity": 1, "location": at} for at in (STORE_1, DC)]
-    found = call(api, make(r.ReserveRequest, lines=rows))
-    assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "LINES_SPAN_LOCATIONS")
-    assert found.metadata == {"locations": f"{DC}, {STORE_1}"}
-    assert found.fields == ["lines"]
-
-
 def test_fields_set_at_create_cannot_be_updated(api: Api) -> None:
     """FIELD_IMMUTABLE names the field."""
     for field in ("name", "actor_group"):

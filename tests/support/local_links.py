@@ -18,6 +18,7 @@ from allocator.core.limits import LedgerLimits
 from allocator.core.network.types import Group, LoadNetwork, Location, Place
 from allocator.journal.store import JournalSettings
 from allocator.runtime.actor import ActorConfig, LocationActor
+from allocator.runtime.courier import Reach
 from allocator.runtime.host import LedgerHost
 from allocator.runtime.hosted import NETWORK, Hosted, Status
 from allocator.runtime.links import ActorLink, Links
@@ -33,8 +34,9 @@ class ActorGoneError(Exception):
 class LocalActor:
     """One real actor, with valves: calls may be held back, and answers or whole calls lost."""
 
-    def __init__(self, config: ActorConfig) -> None:
+    def __init__(self, config: ActorConfig, reach: Reach) -> None:
         self._config = config
+        self._reach = reach
         self._writers = ThreadPoolExecutor(WRITE_THREADS, thread_name_prefix=f"{config.unit}-write")
         self._readers = ThreadPoolExecutor(FEED_THREADS, thread_name_prefix=f"{config.unit}-feed")
         self._open = threading.Event()
@@ -44,7 +46,7 @@ class LocalActor:
         self._lose_calls = 0
         self._lose_answers = 0
         self.arrived = threading.Semaphore(0)
-        self.actor = LocationActor(config)
+        self.actor = LocationActor(config, reach)
 
     def hold(self) -> None:
         """Let calls arrive, and not begin."""
@@ -80,7 +82,7 @@ class LocalActor:
         """Stop the actor and start it anew, except that its ledgers do not come up before the end of the block."""
         self._stop_actor()
         may_recover = threading.Event()
-        self.actor = _SlowActor(self._config, may_recover)
+        self.actor = _SlowActor(self._config, self._reach, may_recover)
         while codec.unpack(self.actor.changes(codec.pack(("", -1, {}, 1.0))))[1] < 0:
             pass  # until its journal is open
         try:
@@ -150,9 +152,9 @@ class LocalActor:
 class _SlowActor(LocationActor):
     """A real actor that waits before each recovery."""
 
-    def __init__(self, config: ActorConfig, may_recover: threading.Event) -> None:
+    def __init__(self, config: ActorConfig, reach: Reach, may_recover: threading.Event) -> None:
         self._may_recover = may_recover
-        super().__init__(config)
+        super().__init__(config, reach)
 
     def _try_recover(self, host: LedgerHost, item: Hosted) -> bool:
         self._may_recover.wait()
@@ -222,4 +224,9 @@ class LocalLinks(Links):
 
     def _start(self, unit: str, names: tuple[str, ...]) -> LocalActor:
         config = ActorConfig(unit, names, self._journal, self._limits, 2**24, "", "")
-        return LocalActor(config)
+        return LocalActor(config, self._reach)
+
+    def _reach(self, actor: str, method: str, data: bytes) -> bytes:
+        """How the couriers of actors reach other actors: past all valves."""
+        answer: bytes = getattr(self.actors[actor].actor, method)(data)
+        return answer

@@ -71,7 +71,7 @@ def test_exactly_sound_reserves_become_commands(fields: dict[str, Any]) -> None:
         location, command = t.to_reserve(request, request_id)
     except ApiError as error:
         assert not sound(request)
-        assert error.reason in {"INVALID", "LINES_SPAN_LOCATIONS"}  # noqa: PT017  # sound ones must not raise
+        assert error.reason == "INVALID"  # noqa: PT017  # sound ones must not raise
         return
     assert sound(request)
     assert f"locations/{location}" == request.lines[0].location
@@ -160,8 +160,8 @@ def test_a_reservation_is_told_as_it_stands() -> None:
     assert (message.state, message.version, message.update_time.seconds) == (r.RESERVATION_STATE_COMMITTED, 9, 2)
 
 
-def test_lines_of_a_release_are_those_of_the_home() -> None:
-    """Named or not it is the same line; a line elsewhere is one that no SKU of the reservation can be."""
+def test_lines_of_a_release_say_where_they_are_held_or_not() -> None:
+    """With a location on any line they are placed, each SKU and location once; without they are held anywhere."""
     rows = [
         {"sku": "apple", "quantity": 1},
         {"sku": "apple", "quantity": 2, "location": "locations/dc"},
@@ -169,16 +169,17 @@ def test_lines_of_a_release_are_those_of_the_home() -> None:
     ]
     request = make(r.ReleaseReservationRequest, name="reservations/key-1", lines=rows)
     target = t.to_target(request)
-    command = t.to_release(request, target, "request-1", "dc")
+    command = t.to_release(request, target, "request-1")
     target.faults.check()
-    assert command.lines == (("apple", 3), ("apple@locations/store", 4))
-    assert not is_id(command.lines[1][0])
+    assert (command.lines, command.placed) == ((), (("apple", 1, ""), ("apple", 2, "dc"), ("apple", 4, "store")))
+    anywhere = t.to_release(make(r.ReleaseReservationRequest, lines=rows[:1] * 2), target, "request-1")
+    assert (anywhere.lines, anywhere.placed) == ((("apple", 2),), ())
 
 
 def test_lines_of_a_release_are_summed_before_the_check() -> None:
     """Each may be in bounds and their sum not."""
-    rows = [{"sku": "apple", "quantity": BILLION}, {"sku": "apple", "quantity": 1, "location": "locations/dc"}]
+    rows = [{"sku": "apple", "quantity": BILLION}, {"sku": "apple", "quantity": 1}]
     request = make(r.ReleaseReservationRequest, name="reservations/key-1", lines=rows)
     target = t.to_target(request)
-    t.to_release(request, target, "request-1", "dc")
+    t.to_release(request, target, "request-1")
     assert [violation.field for violation in target.faults.found] == ["lines[1].quantity"]
