@@ -46,9 +46,13 @@ ROWS = st.fixed_dictionaries(
         "hours": st.sampled_from([(), ((1, 480, 1200), (2, 480, 1200))]),
         "exceptions": st.sampled_from([(), (("2026-12-25", True, 0, 0, "Christmas"),)]),
         "labels": st.sampled_from([(), (("region", "north"),)]),
+        "channels": st.sampled_from([(), ("web",)]),
+        "modes": st.sampled_from([(), (2, 3)]),
+        "cut_offs": st.sampled_from([(), (("", 720), ("next-day", 1_020))]),
+        "handling_days": st.integers(0, 2),
     }
 ).map(lambda fields: Location(**fields))  # type: ignore[arg-type]  # they are of many types
-FIELDS = st.sets(st.sampled_from(["display_name", "kind", "open", "position", "labels"])).map(
+FIELDS = st.sets(st.sampled_from(["display_name", "kind", "open", "position", "labels", "cut_offs"])).map(
     lambda names: tuple(sorted(names))
 )
 MEMBERS = st.lists(NAMES, max_size=3, unique=True).map(tuple)
