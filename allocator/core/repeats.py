@@ -100,7 +100,16 @@ def open_result(event: t.Opened, *, repeated: bool = False) -> a.OpenResult:
         return a.OpenResult(a.OpenStatus.REFUSED, command.reservation, answer=command.answer, repeated=repeated)
     expires_ns = at_ns + command.ttl_ns
     status = a.OpenStatus.OPENED
-    return a.OpenResult(status, command.reservation, at_ns, expires_ns, command.parts, command.answer, repeated)
+    return a.OpenResult(
+        status,
+        command.reservation,
+        at_ns,
+        expires_ns,
+        command.parts,
+        command.answer,
+        repeated,
+        command.pick_until_ns,
+    )
 
 
 def opened_before(first: t.Open, at_ns: int, command: t.Open) -> a.OpenResult | Rejected:

@@ -95,6 +95,8 @@ def fill_opened_reservation(message: Reservation, home: str, result: OpenResult,
     set_time(message.create_time, result.created_ns)
     set_time(message.update_time, result.created_ns)
     set_time(message.expire_time, result.expires_ns)
+    if result.pick_until_ns:
+        set_time(message.pickup_end_time, result.pick_until_ns)
 
 
 def fill_parts(message: Reservation, parts: Iterable[PartSpec]) -> None:

@@ -30,6 +30,7 @@ class OpenResult(NamedTuple):
     parts: tuple[PartSpec, ...] = ()
     answer: bytes = b""
     repeated: bool = False
+    pick_until_ns: int = 0
 
 
 class AmendResult(NamedTuple):
