@@ -30,7 +30,7 @@ def extend(choice: Choice, sets: Sequence[Sequence[int]] | NDArray[np.int64]) ->
     """Add each location to each set, and fill the lines cheapest first.
 
     A location takes of each line what no cheaper member has, and the members fill the rest from their cheapest on.
-    One that is a member already adds nothing but its fixed part once more.
+    What stands for one that is a member already means nothing: its units are there twice.
 
     Args:
         choice: the locations.

@@ -17,6 +17,10 @@ Mask = NDArray[np.bool_]
 Days = NDArray[np.int64]
 
 
+Asked = tuple[tuple[Filter, Mask | None], ...]
+"""Filters with the locations that pass them; None: all of them do."""
+
+
 class Reach(NamedTuple):
     """How and when each location would get an order to its customer; columns over locations.
 
@@ -46,10 +50,8 @@ def reach_of(table: NetworkTable, order: SourcingOrder) -> Reach:
     return Reach(distance_km, way, dispatch_day, dispatch_day + way.transit_days, promise_day)
 
 
-def filters(
-    table: NetworkTable, order: SourcingOrder, stock: StockPicture, reach: Reach
-) -> tuple[tuple[Filter, Mask | None], ...]:
-    """Every filter with the locations that pass it, in the order in which they are asked; None: all of them pass."""
+def filters(table: NetworkTable, order: SourcingOrder, stock: StockPicture, reach: Reach) -> Asked:
+    """Every filter with the locations that pass it, in the order in which they are asked."""
     age_max_s = order.profile.age_max_s
     return (
         (Filter.GROUP, _in_group(table, order)),
@@ -64,7 +66,7 @@ def filters(
     )
 
 
-def passing(table: NetworkTable, asked: tuple[tuple[Filter, Mask | None], ...]) -> NDArray[np.int64]:
+def passing(table: NetworkTable, asked: Asked) -> NDArray[np.int64]:
     """int64: the columns that pass every filter, by priority and name."""
     masks = [mask for _, mask in asked if mask is not None]
     passed = masks[0]
@@ -74,7 +76,7 @@ def passing(table: NetworkTable, asked: tuple[tuple[Filter, Mask | None], ...]) 
     return rank[passed[rank]]
 
 
-def emptied_by(table: NetworkTable, asked: tuple[tuple[Filter, Mask | None], ...]) -> Filter | None:
+def emptied_by(table: NetworkTable, asked: Asked) -> Filter | None:
     """The first filter after which nothing was left."""
     left = table.everywhere
     for name, mask in asked:

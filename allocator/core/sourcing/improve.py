@@ -33,6 +33,8 @@ def _step(choice: Choice, best: Found, splits_max: int) -> Found | None:
     if len(members) < splits_max:
         bases.append(members)
     extended = extend(choice, bases)
+    for row, base in enumerate(bases):
+        extended.missing[row, [column for column in base if column != nobody]] = np.inf
     row, column = extended.best()
     if (extended.missing[row, column], round(extended.score[row, column] * 1e6)) >= best[:2]:
         return None

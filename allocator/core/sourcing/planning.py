@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from allocator.core.network.types import Mode
 from allocator.core.sourcing.fill import Choice, Filled, fill
-from allocator.core.sourcing.filters import Reach, emptied_by, filters, passing, reach_of
+from allocator.core.sourcing.filters import Asked, Reach, emptied_by, filters, passing, reach_of
 from allocator.core.sourcing.scoring import Terms, terms, weighted, weights
 from allocator.core.sourcing.search import search
 from allocator.core.sourcing.table import NetworkTable
@@ -55,11 +55,20 @@ def source(table: NetworkTable, order: SourcingOrder, stock: StockPicture, plans
     reach = reach_of(table, order)
     asked = filters(table, order, stock, reach)
     columns = passing(table, asked)
-    if not len(columns):
-        return Sourcing((), emptied_by(table, asked), None, columns)
-    scored = score(table, order, stock, reach, columns)
+    scored = score(table, order, stock, reach, columns) if len(columns) else None
+    return answer(table, asked, order, scored, plans_max)
+
+
+def answer(table: NetworkTable, asked: Asked, order: SourcingOrder, scored: Scored | None, plans_max: int) -> Sourcing:
+    """The plans for the locations that passed the filters; `scored` is None when there are none."""
+    if scored is None:
+        return Sourcing((), emptied_by(table, asked), None, np.zeros(0, dtype=np.int64))
     found = search(scored.choice, splits_of(order), plans_max)
-    return _answer(order, [plan_of(scored, fill(scored.choice, one.members)) for one in found], columns)
+    plans = [plan_of(scored, fill(scored.choice, one.members)) for one in found]
+    if order.backorder:
+        return Sourcing(tuple(plans), None, None, scored.columns)
+    whole = tuple([plan for plan in plans if not plan.shortfall])
+    return Sourcing(whole, None, None if whole else plans[0], scored.columns)
 
 
 def score(
@@ -126,10 +135,3 @@ def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:
         raw,
         scored.weights,
     )
-
-
-def _answer(order: SourcingOrder, plans: list[Plan], columns: NDArray[np.int64]) -> Sourcing:
-    if order.backorder:
-        return Sourcing(tuple(plans), None, None, columns)
-    whole = tuple(plan for plan in plans if not plan.shortfall)
-    return Sourcing(whole, None, None if whole else plans[0], columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,11 @@ from allocator.core.sourcing.pairs import ALL_PAIRS_MAX, singles, singles_and_pa
 from allocator.core.sourcing.rows import Found, Rows, apart, best
 from allocator.core.sourcing.shortlist import anchors_of, field_of, pool_of
 from allocator.core.sourcing.subsets import evaluate, pool_size
+
+PARCELS_MANY: Final = 3
+"""Parcels from which on whole pools of locations are enumerated."""
+ENOUGH: Final = 2
+"""Plans, the best of them optimal, for which larger sets need not be looked at."""
 
 
 def search(choice: Choice, splits_max: int, plans_max: int) -> list[Found]:
@@ -48,13 +55,17 @@ def _sets(choice: Choice, alone: Rows, bounds: Bounds, splits_max: int, plans_ma
     rows = singles_and_pairs(choice, alone, np.arange(count) if every else anchors_of(choice))
     found = best(choice, rows, plans_max)
     useful = np.arange(count)
-    if len(found) == plans_max and found[-1].missing <= bounds.missing:
+    if len(found) >= min(plans_max, ENOUGH) and found[min(plans_max, ENOUGH) - 1].missing <= bounds.missing:
+        larger = 3 if every else 2  # not all pairs were looked at
         splits_max = bounds.parcels_max(found[0])
-        useful = bounds.useful(choice, found[0], 3 if every else 2)
-        if splits_max < (3 if every else 2) or not len(useful):
+        useful = bounds.useful(choice, found[0], larger)
+        if splits_max < larger or not len(useful):
             return found
-    more = _larger(choice, rows, useful, splits_max, plans_max)
-    return apart(sorted([*found, *more]), plans_max)
+    if splits_max < PARCELS_MANY and not every:
+        more = [improve(choice, found[0], splits_max)]
+    else:
+        more = _larger(choice, rows, useful, splits_max, plans_max)
+    return apart(sorted([*more, *found]), plans_max)
 
 
 def _larger(choice: Choice, rows: Rows, useful: NDArray[np.int64], splits_max: int, plans_max: int) -> list[Found]:
