@@ -89,7 +89,10 @@ def apply_released(ledger: StockLedger, event: Released) -> None:
 
 
 def apply_expired(ledger: StockLedger, event: Expired) -> None:
-    """Give the units of a hold that ran out back."""
+    """Give the units of a hold that ran out back; one over several locations ends at its home."""
+    if event.reservation in ledger.headers.by_id:
+        home.apply_ended(ledger, event)
+        return
     give_back(ledger, ledger.reservations.by_id[event.reservation], event.lines, event.at_ns, State.EXPIRED)
 
 
