@@ -7,11 +7,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from allocator.core import sourcing
 from allocator.core.limits import PROMISE_HORIZON_DEFAULT_NS
-from allocator.core.sourcing import planning
-from allocator.core.sourcing.profiles import DEFAULT
-from allocator.core.sourcing.table import NetworkTable
-from allocator.core.sourcing.types import StockPicture
+from allocator.core.sourcing import DEFAULT, NetworkTable, StockPicture
 from allocator.gateway.errors import (
     group_unknown,
     location_unknown,
@@ -21,6 +19,7 @@ from allocator.gateway.errors import (
 )
 from allocator.gateway.names import PROFILES
 from allocator.gateway.translate_order import to_order, weighed
+from allocator.gateway.translate_sourcing import PLANS_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from allocator.core.network.types import Profile
-    from allocator.core.sourcing.types import Sourcing, SourcingOrder
+    from allocator.core.sourcing import Explanation, Sourcing, SourcingOrder
     from allocator.gateway.faults import Faults
     from allocator.runtime.router import Router
     from allocator.v1 import sourcing_pb2 as pb
@@ -92,7 +91,15 @@ class Planner:
             plans_max: plans wanted, 1 to `PLANS_MAX`.
         """
         table = self._now().table
-        return planning.source(table, order, self.picture(order, refused, full), plans_max)
+        return sourcing.source(table, order, self.picture(order, refused, full), plans_max)
+
+    def explain(self, order: SourcingOrder) -> Explanation:
+        """What `source` finds, and a verdict on every location, in the order of priority and name.
+
+        Args:
+            order: of `to_order`.
+        """
+        return sourcing.explain(self._now().table, order, self.picture(order), PLANS_DEFAULT)
 
     def picture(self, order: SourcingOrder, refused: Refused = (), full: Collection[str] = ()) -> StockPicture:
         """What is known of the stock for `order`; arguments as for `source`."""
@@ -114,7 +121,8 @@ class Planner:
         """The network as it is, compiled at most once for each version."""
         network, compiled = self._network, self._compiled
         if compiled is None or compiled.version != network.version:
-            table = NetworkTable(network.locations.values(), network.groups.values(), network.lanes.values(), ZoneInfo)
+            places = sorted(network.locations.values(), key=lambda place: (place.priority, place.location))
+            table = NetworkTable(places, network.groups.values(), network.lanes.values(), ZoneInfo)
             compiled = _Compiled(network.version, table, self._model.columns(table.locations))
             self._compiled = compiled
         return compiled

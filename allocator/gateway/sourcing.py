@@ -50,6 +50,16 @@ class SourcingServicer(SourcingServiceServicer):
         t.fill_sourcing(response, self._planner.source(order, plans_max=plans_max))
         return response
 
+    @unary
+    async def ExplainSourcing(self, request: pb.ExplainSourcingRequest, call: Call) -> pb.ExplainSourcingResponse:
+        """Say of every location why it is in the best plan, or is not."""
+        if request.min_versions:
+            await reach(self._router, request.min_versions, call)
+        order = self._order(request, Faults())
+        response = pb.ExplainSourcingResponse()
+        t.fill_explanation(response, self._planner.explain(order))
+        return response
+
     def _order(self, request: pb.SourceRequest | pb.ExplainSourcingRequest, faults: Faults) -> SourcingOrder:
         if not request.HasField("order"):
             faults.add("order", "it must be set")

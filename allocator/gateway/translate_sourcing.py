@@ -13,7 +13,7 @@ from allocator.v1 import sourcing_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from allocator.core.sourcing.types import Filter, Parcel, Plan, Sourcing, TermValue
+    from allocator.core.sourcing.types import Explanation, Filter, Parcel, Plan, Sourcing, TermValue, Verdict
     from allocator.gateway.faults import Faults
 
 PLANS_DEFAULT: Final = 3
@@ -40,6 +40,13 @@ def fill_sourcing(response: pb.SourceResponse | pb.ExplainSourcingResponse, sour
     response.emptied_by = to_filter(sourcing.emptied_by)
     if sourcing.partial is not None:
         fill_plan(response.partial, sourcing.partial)
+
+
+def fill_explanation(response: pb.ExplainSourcingResponse, explanation: Explanation) -> None:
+    """Write ranked plans and the verdicts."""
+    fill_sourcing(response, explanation.sourcing)
+    for verdict in explanation.verdicts:
+        _fill_verdict(response.verdicts.add(), verdict)
 
 
 def fill_plan(message: pb.SourcingPlan, plan: Plan) -> None:
@@ -81,6 +88,21 @@ def _fill_parcel(message: pb.Parcel, parcel: Parcel) -> None:
     message.cost_micros = parcel.cost_micros
     message.score = parcel.score
     _fill_terms(message, parcel.terms)
+
+
+def _fill_verdict(message: pb.SourcingVerdict, verdict: Verdict) -> None:
+    message.location = location_name(verdict.location)
+    message.outcome = pb.SourcingOutcome.ValueType(verdict.outcome)
+    message.filter = to_filter(verdict.filter)
+    message.detail = verdict.detail
+    message.units = verdict.units
+    message.lane = lane_name(verdict.lane) if verdict.lane else ""
+    if not math.isnan(verdict.score):
+        message.score = verdict.score
+    if not math.isnan(verdict.distance_km):
+        message.distance_km = verdict.distance_km
+    set_day(message.delivery_date, verdict.delivery_day)
+    _fill_terms(message, verdict.terms)
 
 
 def _fill_terms(message: pb.Parcel | pb.SourcingVerdict, terms: Iterable[TermValue]) -> None:

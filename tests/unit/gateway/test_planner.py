@@ -11,7 +11,7 @@ from allocator.core.commands import Capacity, Measure
 from allocator.core.network.ledger import NetworkLedger
 from allocator.core.network.types import Group, Lane, LoadNetwork, Location, Mode, Profile
 from allocator.core.sourcing.profiles import DEFAULT
-from allocator.core.sourcing.types import CAPACITY_UNLIMITED, Filter, SourcingOrder
+from allocator.core.sourcing.types import CAPACITY_UNLIMITED, Filter, Outcome, SourcingOrder
 from allocator.gateway.errors import ApiError
 from allocator.gateway.faults import Faults
 from allocator.gateway.planner import Planner
@@ -93,6 +93,21 @@ def test_a_full_location_is_left_out(place: Place) -> None:
     assert place.planner.source(order, full=["hull", "leeds", "york"]).emptied_by == Filter.CAPACITY
 
 
+def test_every_location_is_explained_in_the_order_of_priority_and_name(place: Place) -> None:
+    """With the plans that `source` finds."""
+    order = place.order()
+    explanation = place.planner.explain(order)
+    (plan,) = explanation.sourcing.plans
+    assert plan.assignments == place.planner.source(order, plans_max=3).plans[0].assignments
+    assert [(verdict.location, verdict.outcome) for verdict in explanation.verdicts] == [
+        ("hull", Outcome.CHOSEN),
+        ("leeds", Outcome.OUTSCORED),
+        ("york", Outcome.FILTERED),
+    ]
+    place.load([Location("york", priority=0), Location("hull", priority=7)])
+    assert [verdict.location for verdict in place.planner.explain(order).verdicts] == ["leeds", "york", "hull"]
+
+
 def test_the_picture_has_a_column_for_each_location(place: Place) -> None:
     """Units, capacity and age, in the order of the table."""
     limit = place.sources["leeds"].limit(Capacity(Measure.ORDERS, 3600 * 10**9, 7))
@@ -125,7 +140,7 @@ def test_a_changed_network_is_compiled_again(place: Place) -> None:
     assert used(place, place.order()) == [("hull",)]
     place.load([Location("hull", modes=(Mode.SHIP,), open=False), Location("bath", modes=(Mode.SHIP,))])
     assert used(place, place.order()) == []
-    assert place.planner.picture(place.order()).available.tolist() == [[5, 3, 0, 0]]
+    assert place.planner.picture(place.order()).available.tolist() == [[0, 5, 3, 0]]
 
 
 def test_the_profile_is_the_named_one_or_the_default() -> None:

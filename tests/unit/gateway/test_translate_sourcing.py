@@ -6,7 +6,18 @@ from datetime import date
 import numpy as np
 import pytest
 
-from allocator.core.sourcing.types import NEVER, Assignment, Filter, Outcome, Parcel, Plan, Sourcing, Term
+from allocator.core.sourcing.types import (
+    NEVER,
+    Assignment,
+    Explanation,
+    Filter,
+    Outcome,
+    Parcel,
+    Plan,
+    Sourcing,
+    Term,
+    Verdict,
+)
 from allocator.gateway import translate_sourcing as t
 from allocator.gateway.errors import ApiError
 from allocator.gateway.faults import Faults
@@ -59,6 +70,25 @@ def test_without_plans_it_is_told_why() -> None:
     assert (emptied.emptied_by, emptied.HasField("partial")) == (pb.SOURCING_FILTER_PROMISE, False)
     assert (partly.emptied_by, partly.partial.cost_micros) == (pb.SOURCING_FILTER_UNSPECIFIED, 5_000_000)
     assert (len(whole.plans), whole.HasField("partial")) == (2, False)
+
+
+def test_a_verdict_tells_what_became_of_a_location() -> None:
+    """One that was filtered out has no score, no terms, and no day that never comes."""
+    nothing = Sourcing((), None, PLAN, np.zeros(0, dtype=np.int64))
+    outscored = Verdict("leeds", Outcome.OUTSCORED, None, "too dear", 3, PARCEL.terms, 6.28, "van", 12.5, DAY, DAY + 1)
+    filtered = Verdict(
+        "york", Outcome.FILTERED, Filter.OPEN, "it is closed", 0, (), math.nan, "", math.nan, NEVER, NEVER
+    )
+    message = pb.ExplainSourcingResponse()
+    t.fill_explanation(message, Explanation(nothing, (outscored, filtered)))
+    one, other = message.verdicts
+    assert message.partial.cost_micros == 5_000_000
+    assert (one.location, one.outcome, one.detail) == ("locations/leeds", pb.SOURCING_OUTCOME_OUTSCORED, "too dear")
+    assert (one.units, one.score, one.lane, one.distance_km, len(one.terms)) == (3, 6.28, "lanes/van", 12.5, 6)
+    assert (one.delivery_date.year, one.delivery_date.month, one.delivery_date.day) == (2026, 3, 1)
+    assert (other.outcome, other.filter) == (pb.SOURCING_OUTCOME_FILTERED, pb.SOURCING_FILTER_OPEN)
+    absent = [other.HasField(field) for field in ("score", "distance_km", "delivery_date")]
+    assert (absent, other.lane, len(other.terms)) == ([False] * 3, "", 0)
 
 
 def test_words_of_the_core_are_those_of_the_contract() -> None:
