@@ -89,6 +89,9 @@ class LimitSettings(_Section):
     supplies_max: int = Field(
         LedgerLimits().supplies_max, ge=1, description="incoming supplies of a location, ended ones among them"
     )
+    open_grace_s: float = Field(
+        30, ge=1, le=3600, description="how long a part of a reservation waits for its home before it asks, seconds"
+    )
 
     def ledger_limits(self) -> LedgerLimits:
         """The bounds as the core takes them."""

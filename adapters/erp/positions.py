@@ -60,7 +60,8 @@ class LedgerReplica:
 
     def order_of(self, reservation: str) -> str:
         """The order of a reservation; "" when it has none or is forgotten."""
-        found = self.ledger.reservations.by_id.get(reservation)
+        book = self.ledger.reservations
+        found = book.by_id.get(book.parts.get(reservation, [reservation])[0])
         return found.order if found is not None else ""
 
 

@@ -13,8 +13,12 @@ from allocator.core.commands import MovementType
 from allocator.core.events import Counted, Event, Fulfilled, Moved, PolicySet
 from allocator.core.ledger import StockLedger
 from allocator.core.moving import disposition_changes
+from allocator.core.protocol.participant import DAMAGED
+from allocator.core.protocol.types import Followed, reservation_of
 
 FULFILMENT: Final = "fulfilment"
+DECLINED: Final = "declined"
+"""Units that a location was to pick and did not find."""
 OPENING_BALANCE: Final = "opening_balance"
 _NAMES: Final = {int(kind): kind.name.lower() for kind in MovementType}
 _COUNT: Final = _NAMES[MovementType.COUNT]
@@ -85,7 +89,7 @@ def postings_of(
             total.occurred_ns = min(total.occurred_ns, effect.occurred_ns)
             for names, name in (
                 (total.documents, effect.document),
-                (total.reservations, effect.reservation),
+                (total.reservations, reservation_of(effect.reservation)),
                 (total.orders, order_of(effect.reservation) if effect.reservation else ""),
                 (total.correlation_ids, correlation_id),
                 (total.traceparents, traceparent),
@@ -117,6 +121,8 @@ def _effects(event: Event) -> Iterator[_Effect]:
         case Fulfilled(at_ns, command, lines):
             for sku, quantity in lines:
                 yield _Effect(sku, FULFILMENT, "", "", -quantity, at_ns, reservation=command.reservation)
+        case Followed():
+            yield from _followed(event)
         case Counted(_, command, result):
             for line in result.lines:
                 drift = line.after - line.before
@@ -126,6 +132,18 @@ def _effects(event: Event) -> Iterator[_Effect]:
                 for source, target, quantity in policy.moves:
                     yield _Effect(policy.sku, _DISPOSITION_CHANGE, "", source, -quantity, at_ns)
                     yield _Effect(policy.sku, _DISPOSITION_CHANGE, "", target, quantity, at_ns)
+
+
+def _followed(event: Followed) -> Iterator[_Effect]:
+    """What left a part of a reservation over several locations, or was declined by its location."""
+    at_ns, command, fulfilled, _, lost, damaged = event
+    for sku, quantity in fulfilled:
+        yield _Effect(sku, FULFILMENT, "", "", -quantity, at_ns, reservation=command.hold)
+    for sku, quantity in lost:
+        yield _Effect(sku, DECLINED, "not_in_stock", "", -quantity, at_ns, reservation=command.hold)
+    for sku, quantity in damaged:
+        yield _Effect(sku, _DISPOSITION_CHANGE, DAMAGED, "", -quantity, at_ns, reservation=command.hold)
+        yield _Effect(sku, _DISPOSITION_CHANGE, DAMAGED, DAMAGED, quantity, at_ns, reservation=command.hold)
 
 
 def _moved(event: Moved) -> Iterator[_Effect]:

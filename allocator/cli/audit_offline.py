@@ -10,6 +10,7 @@ from allocator.cli.journals import batches, rebuild
 from allocator.core.errors import AllocatorError, BrokenInvariantError
 from allocator.core.events import Counted, Fulfilled, Moved
 from allocator.core.ledger import StockLedger
+from allocator.core.protocol.types import Followed
 from allocator.journal import JournalUnavailable, Trimmed
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def counted_on_hand(batches_of_events: Iterable[tuple[int, Iterable[Event]]]) ->
                 units.update({line.sku: line.after - line.before for line in event.result.lines})
             elif isinstance(event, Fulfilled):
                 units.subtract(dict(event.lines))
+            elif isinstance(event, Followed):
+                units.subtract(dict(event.fulfilled))
+                units.subtract(dict(event.lost))
     return units
 
 

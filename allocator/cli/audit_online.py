@@ -22,7 +22,7 @@ class Picture(NamedTuple):
     Attributes:
         location: which.
         stocks: all of it.
-        held, committed: the live reservations.
+        held, committed: the live reservations that it holds units for, with their lines of this location.
     """
 
     location: str
@@ -81,8 +81,8 @@ def _read(client: Client, location: str) -> Picture:
     return Picture(
         location,
         list(client.list_stock(location)),
-        list(client.reservations(location=location, state=ReservationState.HELD)),
-        list(client.reservations(location=location, state=ReservationState.COMMITTED)),
+        list(client.reservations(location=location, state=ReservationState.HELD, held_here=True)),
+        list(client.reservations(location=location, state=ReservationState.COMMITTED, held_here=True)),
     )
 
 

@@ -256,12 +256,16 @@ class GetReservation(NamedTuple):
 
 
 class ListReservations(NamedTuple):
-    """A page of reservations in the order they were made, after serial `after`; 0 and "" match any."""
+    """A page of reservations in the order they were made, after serial `after`; 0 and "" match any.
+
+    `here`: instead of those that this location decides on, all that it holds units for, parts of others among them.
+    """
 
     after: int
     limit: int
     state: int = 0
     order: str = ""
+    here: bool = False
 
 
 class ListSupply(NamedTuple):

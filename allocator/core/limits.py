@@ -53,6 +53,8 @@ class LedgerLimits(NamedTuple):
         movement_ids_max: movement ids remembered to tell duplicates.
         movements_age_ns: how long both are kept, ns.
         windows_max: capacity windows with something booked.
+        open_grace_ns: how long a part of a reservation over several locations waits to hear of its header before it
+            asks, ns: much longer than any call lasts.
         supplies_max: supplies known, open ones and ended ones together; the oldest ended ones are forgotten first.
     """
 
@@ -67,3 +69,4 @@ class LedgerLimits(NamedTuple):
     movements_age_ns: int = 7 * 24 * 3600 * NS_PER_S
     windows_max: int = 512
     supplies_max: int = 100_000
+    open_grace_ns: int = 30 * NS_PER_S

@@ -63,10 +63,9 @@ def get_reservation(ledger: StockLedger, query: GetReservation) -> ReservationPa
 
 def list_reservations(ledger: StockLedger, query: ListReservations) -> ReservationPage:
     """A page of reservations by serial."""
-    plain = (r for r in ledger.reservations.by_id.values() if not r.home)
-    both: Iterable[Reservation | Header] = plain
-    if ledger.headers.by_id:
-        both = merge(plain, ledger.headers.by_id.values(), key=lambda r: r.serial)
+    both: Iterable[Reservation | Header] = (r for r in ledger.reservations.by_id.values() if query.here or not r.home)
+    if ledger.headers.by_id and not query.here:
+        both = merge(both, ledger.headers.by_id.values(), key=lambda r: r.serial)
     matches = (
         r for r in both if r.serial > query.after and query.state in (0, r.state) and query.order in ("", r.order)
     )

@@ -141,7 +141,7 @@ class Reservation:
         done = self.done or {}
         lines = tuple(ReservationLine(sku, quantity, *done.get(sku, (0, 0))) for sku, quantity in self.lines)
         return ReservationView(
-            self.id,
+            reservation_of(self.id),
             self.serial,
             self.state,
             self.channel,
@@ -150,6 +150,7 @@ class Reservation:
             self.updated_ns,
             self.expires_ns,
             lines,
+            home=self.home,
         )
 
     def as_row(self) -> tuple[object, ...]:

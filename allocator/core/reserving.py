@@ -9,7 +9,6 @@ from allocator.core.codec import KIND
 from allocator.core.commands import Policy, Reserve, merge_lines
 from allocator.core.events import Refused, Reserved
 from allocator.core.limits import QUANTITY_MAX, TTL_MAX_NS, TTL_MIN_NS
-from allocator.core.protocol.types import OPEN_GRACE_NS
 from allocator.core.repeats import reserve_result, reserved_before
 from allocator.core.reservations import Reservation
 from allocator.core.results import HeldLine, Reason, Rejected, ReserveResult, ReserveStatus, State
@@ -84,7 +83,7 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
         command.order,
         at_ns,
         at_ns,
-        at_ns + (OPEN_GRACE_NS if command.home else command.ttl_ns),
+        at_ns + (ledger.limits.open_grace_ns if command.home else command.ttl_ns),
         command.pick_at_ns or at_ns,
         None,
         command.home,

@@ -133,7 +133,7 @@ class ReservationLine(NamedTuple):
 class ReservationView(NamedTuple):
     """A reservation as it stands. `pick_until_ns` > 0 is the end of its pickup window.
 
-    `answer` is what the gateway had its home keep, if that was asked for.
+    `answer` is what the gateway had its home keep, if that was asked for; `home` is set for what is only a part.
     """
 
     reservation: str
@@ -147,6 +147,7 @@ class ReservationView(NamedTuple):
     lines: tuple[ReservationLine, ...]
     pick_until_ns: int = 0
     answer: bytes = b""
+    home: str = ""
 
 
 class TransitionResult(NamedTuple):

@@ -16,7 +16,7 @@ from allocator.gateway.calls import Call, Calls, unary
 from allocator.gateway.errors import fault, from_rejected, location_unknown, reservation_unknown, too_many
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import BATCH_RESERVES_MAX, LOCATIONS_PER_PAGE_MAX
-from allocator.gateway.names import RESERVATIONS
+from allocator.gateway.names import RESERVATIONS, location_name
 from allocator.gateway.newcomers import Newcomers
 from allocator.gateway.spanning import Spanning, check_stocked
 from allocator.gateway.translate_spanning import to_spanning
@@ -169,17 +169,20 @@ class ReservationServicer(ReservationServiceServicer):
         if only and not await self._knows(only):
             raise location_unknown(only)
         room = pages.size(request.page_size)
-        filters = ("reservations", request.location, request.state, request.order)
+        filters = ("reservations", request.location, request.state, request.order, request.held_here)
         first, after = pages.read_token(request.page_token, *filters) if request.page_token else ("", 0)
         response = ListReservationsResponse()
         for n, location in enumerate(self._locations(only, first)):
             if room == 0 or n == LOCATIONS_PER_PAGE_MAX:
                 response.next_page_token = pages.make_token((location, 0), *filters)
                 break
-            query = c.ListReservations(after if location == first else 0, room, request.state, request.order)
+            start = after if location == first else 0
+            query = c.ListReservations(start, room, request.state, request.order, request.held_here)
             page = await self._read(location, query, call)
             for view in page.rows:
                 t.fill_reservation(response.reservations.add(), location, view, page.version)
+                if view.home:
+                    response.reservations[-1].home_location = location_name(view.home)
             room -= len(page.rows)
             if page.next_after:
                 response.next_page_token = pages.make_token((location, page.next_after), *filters)

@@ -1418,6 +1418,7 @@ class ListReservationsRequest(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    HELD_HERE_FIELD_NUMBER: _builtins.int
     location: _builtins.str
     """Only those with this home location, `locations/{location}`. Empty: any. Unknown: NOT_FOUND, LOCATION_UNKNOWN."""
     state: Global___ReservationState.ValueType
@@ -1432,6 +1433,10 @@ class ListReservationsRequest(_message.Message):
     """The `next_page_token` of the page before; empty for the first. Not ours, or made with other filters:
     INVALID_ARGUMENT, PAGE_TOKEN_INVALID.
     """
+    held_here: _builtins.bool
+    """Instead of those with their home there, list all that the location holds units for: what it has to pick. Each has
+    only its lines of this location; one with its home elsewhere may be a moment behind it.
+    """
     def __init__(
         self,
         *,
@@ -1440,10 +1445,11 @@ class ListReservationsRequest(_message.Message):
         order: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        held_here: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held_here", b"held_here", "location", b"location", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +17,8 @@ from allocator.client.enums import (
 )
 from allocator.client.errors import RequestError
 from allocator.client.failures import from_status
-from allocator.client.types.lines import Lines
+from allocator.client.types.lines import LineQuantity, PlacedLines
 from allocator.client.types.reservations import (
-    LineQuantity,
     Reservation,
     ReservationLine,
     Reserve,
@@ -37,34 +36,37 @@ _STATE = wire.EnumMap(ReservationState, pb.ReservationState)
 _TRANSITION_STATUS = wire.EnumMap(TransitionStatus, pb.TransitionStatus)
 
 
-def reserve(  # noqa: PLR0913  # each is a field of the contract, and all but two have a default
-    lines: Lines,
+def reserve(  # noqa: PLR0913  # each is a field of the contract, and all but the first have a default
+    lines: PlacedLines,
     *,
-    at: str,
+    at: str = "",
     ttl_s: float | None = None,
     channel: str = "",
     policy: ReservePolicy = ReservePolicy.ALL_OR_NOTHING,
     order: str = "",
     pick_time: datetime | None = None,
     request_id: str | None = None,
+    promise_by: datetime | None = None,
 ) -> Call[ReserveResult]:
-    """Hold units at a location until a time.
+    """Hold units at one or several locations until a time.
 
     Args:
-        lines: quantities by SKU, or pairs of them; pairs of the same SKU are summed.
-        at: the location.
+        lines: quantities by SKU, or pairs of them, or `LineQuantity` for lines at several locations; those of the same
+            SKU and location are summed.
+        at: location of the lines that name none.
         ttl_s: how long to hold, 1 second to 4 hours; None: 15 minutes.
         channel: sales channel, whose own quotas are open to it.
         policy: hold all lines whole or nothing, or of each what there is.
         order: your own reference.
         pick_time: when the order is to be picked: chooses the capacity window. None: now.
         request_id: up to 36 characters; None makes one. The same again gets the first answer and acts once.
+        promise_by: hold what stock lacks against supply that is expected by then; None: from stock only.
 
     Raises:
         NotFound: the location is unknown, or a SKU was never stocked there.
         RequestIdReused: the id was used for something else.
     """
-    request = _reserve_request(Reserve(wire.pairs(lines), at, ttl_s, channel, policy, order, pick_time, request_id))
+    request = _reserve_request(Reserve(lines, at, ttl_s, channel, policy, order, pick_time, request_id, promise_by))
     return Call(ReservationServiceStub, "Reserve", request, _reserve_result, writes=True)
 
 
@@ -106,14 +108,14 @@ def extend(name: str, *, ttl_s: float | None = None, request_id: str | None = No
 
 
 def release(
-    name: str, lines: Lines = (), *, at: str = "", reason: str = "", request_id: str | None = None
+    name: str, lines: PlacedLines = (), *, at: str = "", reason: str = "", request_id: str | None = None
 ) -> Call[TransitionResult]:
     """Give units back.
 
     Args:
         name: of the reservation.
-        lines: quantities by SKU, or pairs of them; none: all that is open.
-        at: location of the lines; "": the reservation's home location.
+        lines: quantities by SKU, pairs of them, or `LineQuantity`; none: all that is open.
+        at: location of lines that name none; "": wherever the reservation holds them.
         reason: for the journal and the ERP, up to 256 characters.
         request_id: see `reserve`.
 
@@ -122,27 +124,29 @@ def release(
     """
     request = pb.ReleaseReservationRequest(
         name=wire.reservation_name(name),
-        lines=_quantities(lines, at),
+        lines=line_quantities(lines, at),
         reason=reason,
         request_id=request_id or "",
     )
     return _transition("ReleaseReservation", request)
 
 
-def fulfil(name: str, lines: Lines = (), *, at: str = "", request_id: str | None = None) -> Call[TransitionResult]:
+def fulfil(
+    name: str, lines: PlacedLines = (), *, at: str = "", request_id: str | None = None
+) -> Call[TransitionResult]:
     """Take units out of the building: shipped or picked up. The reservation must be committed.
 
     Args:
         name: of the reservation.
-        lines: quantities by SKU, or pairs of them; none: all that is open.
-        at: location of the lines; "": the reservation's home location.
+        lines: quantities by SKU, pairs of them, or `LineQuantity`; none: all that is open.
+        at: location of lines that name none; "": wherever the reservation holds them.
         request_id: see `reserve`.
 
     Raises:
         NotFound: the reservation is unknown, or ended too long ago to be remembered.
     """
     request = pb.FulfilReservationRequest(
-        name=wire.reservation_name(name), lines=_quantities(lines, at), request_id=request_id or ""
+        name=wire.reservation_name(name), lines=line_quantities(lines, at), request_id=request_id or ""
     )
     return _transition("FulfilReservation", request)
 
@@ -167,6 +171,7 @@ def reservations(
     location: str = "",
     state: ReservationState = ReservationState.UNSPECIFIED,
     order: str = "",
+    held_here: bool = False,
     page_size: int = 1_000,
 ) -> Pages[Reservation]:
     """List reservations by home location, and within one in the order they were made; filters add up.
@@ -175,6 +180,7 @@ def reservations(
         location: only those with this home.
         state: only those in this state; UNSPECIFIED: any.
         order: only those with this reference.
+        held_here: instead all that the location holds units for, each with only its lines of this location.
         page_size: read so many at once, up to 1,000.
 
     Raises:
@@ -188,6 +194,7 @@ def reservations(
             order=order,
             page_size=page_size,
             page_token=token,
+            held_here=held_here,
         )
         return Call(ReservationServiceStub, "ListReservations", request, _page)
 
@@ -207,25 +214,39 @@ def parse_reservation(message: pb.Reservation) -> Reservation:
         expires_at=wire.moment(message.expire_time) if message.HasField("expire_time") else None,
         updated_at=wire.moment(message.update_time),
         version=message.version,
+        pickup_ends_at=wire.moment(message.pickup_end_time) if message.HasField("pickup_end_time") else None,
     )
 
 
 def _reserve_request(reserve: Reserve) -> pb.ReserveRequest:
-    where = wire.location_name(reserve.at)
     return pb.ReserveRequest(
-        lines=[pb.ReserveLine(sku=sku, quantity=units, location=where) for sku, units in wire.pairs(reserve.lines)],
+        lines=[
+            pb.ReserveLine(sku=sku, quantity=units, location=where)
+            for sku, units, where in wire.placed(reserve.lines, reserve.at)
+        ],
         request_id=reserve.request_id or "",
         ttl=wire.duration(reserve.ttl_s),
         channel=reserve.channel,
         policy=_POLICY.number(reserve.policy),
         order=reserve.order,
         pick_time=wire.timestamp("pick_time", reserve.pick_time),
+        promise_by=wire.timestamp("promise_by", reserve.promise_by),
     )
 
 
-def _quantities(lines: Lines, at: str) -> list[pb.LineQuantity]:
-    where = wire.location_name(at)
-    return [pb.LineQuantity(sku=sku, quantity=quantity, location=where) for sku, quantity in wire.pairs(lines)]
+def line_quantities(lines: PlacedLines, at: str) -> list[pb.LineQuantity]:
+    """Lines of a reservation as the contract has them; those that name no location are at `at`."""
+    return [pb.LineQuantity(sku=sku, quantity=units, location=where) for sku, units, where in wire.placed(lines, at)]
+
+
+def moved_of(messages: Iterable[pb.LineQuantity]) -> tuple[LineQuantity, ...]:
+    """Units that moved."""
+    return tuple(LineQuantity(part.sku, wire.plain_id(part.location), part.quantity) for part in messages)
+
+
+def parse_transition_status(number: int) -> TransitionStatus:
+    """A status as the contract has it."""
+    return _TRANSITION_STATUS.parse(number)
 
 
 def _transition(method: str, request: Any) -> Call[TransitionResult]:  # noqa: ANN401  # one of four messages
@@ -251,6 +272,7 @@ def _reserve_line(message: pb.ReserveLineResult) -> ReserveLine:
         requested=message.requested,
         held=message.held,
         available=message.available,
+        waiting=message.waiting,
     )
 
 
@@ -261,13 +283,12 @@ def _batch_result(message: pb.BatchReserveResult, request_id: str) -> ReserveRes
 
 
 def _transition_result(message: Any) -> TransitionResult:  # noqa: ANN401  # the answer to one of four methods
-    moved = getattr(message, "moved", ())
     return TransitionResult(
         status=_TRANSITION_STATUS.parse(message.status),
         reservation=parse_reservation(message.reservation) if message.HasField("reservation") else None,
         versions=wire.versions_of(message.versions),
         repeated=message.repeated_request,
-        moved=tuple(LineQuantity(part.sku, wire.plain_id(part.location), part.quantity) for part in moved),
+        moved=moved_of(getattr(message, "moved", ())),
     )
 
 
@@ -279,6 +300,7 @@ def _reservation_line(message: pb.ReservationLine) -> ReservationLine:
         open=message.open,
         fulfilled=message.fulfilled,
         released=message.released,
+        waiting=message.waiting,
     )
 
 

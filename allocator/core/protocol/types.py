@@ -13,8 +13,6 @@ from typing import Any, Final, NamedTuple
 from allocator.core.commands import Lines
 from allocator.core.limits import NS_PER_S
 
-OPEN_GRACE_NS: Final = 30 * NS_PER_S
-"""How long a part waits to hear of its header before it asks: much longer than any call lasts."""
 ASK_GRACE_NS: Final = 10 * NS_PER_S
 """How long after the expiry it was told a part asks whether that still holds: what clocks may differ by."""
 PARTS_MAX: Final = 1_000

@@ -15,6 +15,7 @@ from allocator.core.commands import ListStock, Movement, MovementType
 from allocator.core.commands import Write as Command
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S, LedgerLimits
+from allocator.core.protocol.answers import Outcome
 from allocator.core.results import Result, StockPage
 from allocator.journal import Entry, Journal, JournalStore, Snapshot, Write
 from tests.unit.adapters.helpers import LOCATION, NOW_NS
@@ -37,10 +38,12 @@ class Locations:
         self.now_ns = NOW_NS
         self._epochs: dict[str, int] = {}
 
-    def do(self, *commands: Change, location: str = LOCATION, call: tuple[str, str] = ("", "")) -> list[Result]:
+    def do(
+        self, *commands: Change, location: str = LOCATION, call: tuple[str, str] = ("", "")
+    ) -> list[Result | Outcome]:
         """Execute commands in one batch, journal their events, and return the results."""
         ledger = self.ledgers.get(location) or self._open(location)
-        results: list[Result] = []
+        results: list[Result | Outcome] = []
         records: list[codec.Record] = []
         for command in commands:
             result, events = ledger.execute(command, self.now_ns)

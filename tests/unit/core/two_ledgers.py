@@ -21,12 +21,13 @@ from allocator.core.commands import (
 from allocator.core.events import Event, ShortageFound
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import LedgerLimits
+from allocator.core.protocol.answers import Outcome
 from allocator.core.results import LedgerSummary, MovementResult, Rejected, Result, State, StockPage
 from tests.unit.core.helpers import EVERYTHING, NOW, S
 from tests.unit.core.reference import ReferenceLedger
 
 
-def essence(answer: Result | LedgerSummary) -> tuple[type, Result | LedgerSummary]:
+def essence(answer: Result | Outcome | LedgerSummary) -> tuple[type, Result | Outcome | LedgerSummary]:
     """Everything of an answer but what only a human reads, and the order of what has none."""
     if isinstance(answer, Rejected | MovementResult):
         answer = answer._replace(detail="")
