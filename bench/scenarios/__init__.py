@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.scenarios import ledger, recovery, boot, reserve, availability  # isort: skip  # the order is that of `all`
+from bench.scenarios import ledger, recovery, boot, reserve, availability, sourcing  # isort: skip  # the order is that of `all`
 
-__all__ = ["availability", "boot", "ledger", "recovery", "reserve"]
+__all__ = ["availability", "boot", "ledger", "recovery", "reserve", "sourcing"]

@@ -27,9 +27,9 @@ def scenario_of(figures: Figures) -> Scenario:
 
 
 def test_every_scenario_of_the_list_tells_what_it_measures() -> None:
-    """The five scenarios have a summary of one line, and figures that are not told twice."""
+    """The scenarios have a summary of one line, and figures that are not told twice."""
     known = scenarios()
-    assert list(known) == ["ledger", "recovery", "boot", "reserve", "availability"]
+    assert list(known) == ["ledger", "recovery", "boot", "reserve", "availability", "sourcing"]
     for item in known.values():
         assert item.summary.endswith(".")
         names = [figure.name for figure in item.figures]
