@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Final, NamedTuple
-
-import numpy as np
 
 from allocator.core.network.types import Mode
 from allocator.core.sourcing.calendars import HORIZON_DAYS
 from allocator.core.sourcing.fill import fill
 from allocator.core.sourcing.filters import Asked, Reach, filters, passing, reach_of
-from allocator.core.sourcing.planning import Scored, answer, parcel_of, score
+from allocator.core.sourcing.planning import Scored, answer, distance_km_of, parcel_of, score
 from allocator.core.sourcing.table import NetworkTable
 from allocator.core.sourcing.types import (
     NEVER,
@@ -99,9 +96,9 @@ def _filtered(view: _View, column: int) -> Verdict:
         _DETAILS[failed](view, column),
         0,
         (),
-        math.nan,
+        None,
         table.lanes[lane].lane if lane >= 0 else "",
-        float(reach.distance_km[column]),
+        distance_km_of(reach, column),
         dispatch_day,
         int(reach.delivery_day[column]) if delivers else NEVER,
     )
@@ -129,8 +126,8 @@ def _mode(view: _View, column: int) -> str:
 
 
 def _service_level(view: _View, column: int) -> str:
-    distance_km = float(view.reach.distance_km[column])
-    away = "at an unknown distance" if np.isnan(distance_km) else f"{distance_km:,.0f} km away"
+    distance_km = distance_km_of(view.reach, column)
+    away = "at an unknown distance" if distance_km is None else f"{distance_km:,.0f} km away"
     return f"no lane of service level {view.order.service_level!r} reaches the destination, {away}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from operator import mul
 from typing import NamedTuple
@@ -127,7 +128,7 @@ def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:
         table.locations[column],
         sum(given),
         table.lanes[lane].lane if lane >= 0 else "",
-        float(reach.distance_km[column]),
+        distance_km_of(reach, column),
         int(reach.dispatch_day[column]),
         int(reach.delivery_day[column]),
         round(raw[Term.COST] * 1e6),
@@ -135,3 +136,9 @@ def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:
         raw,
         scored.weights,
     )
+
+
+def distance_km_of(reach: Reach, column: int) -> float | None:
+    """Distance of a location to the destination; None when it is not known."""
+    distance_km = float(reach.distance_km[column])
+    return None if math.isnan(distance_km) else distance_km
