@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from allocator.client.aio import AsyncClient
 from allocator.client.enums import (
+    AllocateStatus,
     CapacityMeasure,
     FulfilmentMode,
     LineStatus,
@@ -20,12 +21,17 @@ from allocator.client.enums import (
     MovementRejection,
     MovementStatus,
     MovementType,
+    RejectReason,
     ReservationState,
     ReservePolicy,
     ReserveStatus,
     ServingStatus,
     SetCountStatus,
+    SourcingFilter,
+    SourcingOutcome,
+    SourcingTermKind,
     SupplyKind,
+    TransferStatus,
     TransitionStatus,
 )
 from allocator.client.errors import (
@@ -49,6 +55,7 @@ from allocator.client.errors import (
 )
 from allocator.client.retry import RetryPolicy
 from allocator.client.sync import Client
+from allocator.client.types.allocations import AllocateResult, RejectResult, TransferResult
 from allocator.client.types.availability import (
     AvailabilityChange,
     AvailabilityMatrix,
@@ -72,6 +79,7 @@ from allocator.client.types.inventory import (
     Written,
 )
 from allocator.client.types.lanes import Lane, SourcingProfile, TransitBand
+from allocator.client.types.lines import LineQuantity
 from allocator.client.types.network import (
     Capacity,
     Location,
@@ -81,7 +89,6 @@ from allocator.client.types.network import (
     Position,
 )
 from allocator.client.types.reservations import (
-    LineQuantity,
     Reservation,
     ReservationLine,
     Reserve,
@@ -89,11 +96,26 @@ from allocator.client.types.reservations import (
     ReserveResult,
     TransitionResult,
 )
+from allocator.client.types.sourcing import (
+    Assignment,
+    ExplainResult,
+    Parcel,
+    Shortfall,
+    SourceResult,
+    SourcingOrder,
+    SourcingPlan,
+    SourcingTerm,
+    SourcingVerdict,
+    SourcingWeights,
+)
 from allocator.core.errors import AllocatorError
 
 __all__ = [
+    "AllocateResult",
+    "AllocateStatus",
     "AllocatorError",
     "AlreadyExists",
+    "Assignment",
     "AsyncClient",
     "AvailabilityChange",
     "AvailabilityMatrix",
@@ -111,6 +133,7 @@ __all__ = [
     "DispositionMove",
     "ErrorDetails",
     "ExpectedSupply",
+    "ExplainResult",
     "FailedPrecondition",
     "FieldViolation",
     "FulfilmentMode",
@@ -132,9 +155,12 @@ __all__ = [
     "OpeningException",
     "OpeningHours",
     "Overloaded",
+    "Parcel",
     "PermissionDenied",
     "Position",
     "RecordResult",
+    "RejectReason",
+    "RejectResult",
     "RequestError",
     "RequestIdReused",
     "Reservation",
@@ -150,11 +176,23 @@ __all__ = [
     "ServingStatus",
     "SetCountStatus",
     "Shortage",
+    "Shortfall",
+    "SourceResult",
+    "SourcingFilter",
+    "SourcingOrder",
+    "SourcingOutcome",
+    "SourcingPlan",
     "SourcingProfile",
+    "SourcingTerm",
+    "SourcingTermKind",
+    "SourcingVerdict",
+    "SourcingWeights",
     "Stock",
     "StockPolicy",
     "SupplyKind",
     "SupplyLine",
+    "TransferResult",
+    "TransferStatus",
     "TransitBand",
     "TransitionResult",
     "TransitionStatus",

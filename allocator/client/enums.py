@@ -61,6 +61,76 @@ class TransitionStatus(StrEnum):
     LINES_EXCEED_OPEN = "LINES_EXCEED_OPEN"
 
 
+class AllocateStatus(StrEnum):
+    """Outcome of an allocate; all but HELD and PARTIALLY_HELD are refusals. OUTRUN: others were faster; ask again."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    HELD = "HELD"
+    PARTIALLY_HELD = "PARTIALLY_HELD"
+    NO_ELIGIBLE_LOCATION = "NO_ELIGIBLE_LOCATION"
+    INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
+    OUTRUN = "OUTRUN"
+
+
+class TransferStatus(StrEnum):
+    """Outcome of a transfer; all but DONE are refusals, and nothing changed."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    DONE = "DONE"
+    EXPIRED = "EXPIRED"
+    RELEASED = "RELEASED"
+    FULFILLED = "FULFILLED"
+    LINES_EXCEED_OPEN = "LINES_EXCEED_OPEN"
+    LOCATION_CLOSED = "LOCATION_CLOSED"
+    INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
+    NO_CAPACITY = "NO_CAPACITY"
+
+
+class RejectReason(StrEnum):
+    """Why a location declines: units are not there, cannot be sold, or nobody can pick them."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    NOT_IN_STOCK = "NOT_IN_STOCK"
+    DAMAGED = "DAMAGED"
+    NO_CAPACITY = "NO_CAPACITY"
+
+
+class SourcingFilter(StrEnum):
+    """What decides whether a location can serve an order, in the order in which it is asked."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    GROUP = "GROUP"
+    OPEN = "OPEN"
+    CHANNEL = "CHANNEL"
+    MODE = "MODE"
+    SERVICE_LEVEL = "SERVICE_LEVEL"
+    PROMISE = "PROMISE"
+    CAPACITY = "CAPACITY"
+    FRESHNESS = "FRESHNESS"
+    STOCK = "STOCK"
+
+
+class SourcingTermKind(StrEnum):
+    """A part of a score."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    COST = "COST"
+    LATENESS = "LATENESS"
+    PARCELS = "PARCELS"
+    STOCK_COVER = "STOCK_COVER"
+    CAPACITY = "CAPACITY"
+    PRIORITY = "PRIORITY"
+
+
+class SourcingOutcome(StrEnum):
+    """What became of a location: it is in the best plan, cannot serve the order, or others do it better."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    CHOSEN = "CHOSEN"
+    FILTERED = "FILTERED"
+    OUTSCORED = "OUTSCORED"
+
+
 class MovementType(StrEnum):
     """The physical fact behind a movement."""
 

@@ -12,12 +12,14 @@ import grpc
 
 from allocator.client.base import READY_POLICY, ClientBase, built, describe
 from allocator.client.call import Call, Pages
+from allocator.client.calls import allocations as _allocations
 from allocator.client.calls import availability as _availability
 from allocator.client.calls import health as _health
 from allocator.client.calls import inventory as _inventory
 from allocator.client.calls import lanes as _lanes
 from allocator.client.calls import network as _network
 from allocator.client.calls import reservations as _reservations
+from allocator.client.calls import sourcing as _sourcing
 from allocator.client.calls import supply as _supply
 from allocator.client.errors import RequestError
 from allocator.client.streams import MovementWindow, Recovery, Watch, ended
@@ -78,6 +80,12 @@ class Client(ClientBase):
     fulfil = _one(_reservations.fulfil)
     reservation = _one(_reservations.reservation)
     reservations = _each(_reservations.reservations)
+
+    source = _one(_sourcing.source)
+    explain_sourcing = _one(_sourcing.explain_sourcing)
+    allocate = _one(_allocations.allocate)
+    transfer_reservation = _one(_allocations.transfer_reservation)
+    reject_assignment = _one(_allocations.reject_assignment)
 
     record = _one(_inventory.record)
     set_count = _one(_inventory.set_count)

@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from allocator.client.errors import invalid
-from allocator.client.types.lines import Lines
+from allocator.client.types.lines import LineQuantity, Lines, PlacedLines
 from allocator.v1 import common_pb2
 
 E = TypeVar("E", bound=StrEnum)
@@ -87,6 +87,13 @@ def plain_id(name: str) -> str:
 def pairs(lines: Lines) -> list[tuple[str, int]]:
     """Lines as pairs of SKU and quantity."""
     return list(lines.items()) if isinstance(lines, Mapping) else list(lines)
+
+
+def placed(lines: PlacedLines, at: str) -> list[tuple[str, int, str]]:
+    """Lines as SKU, quantity and the contract's name of their location; those that name none are at `at`."""
+    items = lines.items() if isinstance(lines, Mapping) else lines
+    whole = [line if isinstance(line, LineQuantity) else LineQuantity(line[0], at, line[1]) for line in items]
+    return [(line.sku, line.quantity, location_name(line.location or at)) for line in whole]
 
 
 def timestamp(name: str, at: datetime | None) -> Timestamp | None:

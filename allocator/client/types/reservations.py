@@ -13,12 +13,15 @@ from allocator.client.enums import (
     ReserveStatus,
     TransitionStatus,
 )
-from allocator.client.types.lines import Lines
+from allocator.client.types.lines import LineQuantity, PlacedLines
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationLine:
-    """One SKU and location of a reservation, in units: held = open + fulfilled + released."""
+    """One SKU and location of a reservation, in units: held = open + fulfilled + released.
+
+    `waiting` are those of `open` that wait for supply.
+    """
 
     sku: str
     location: str
@@ -26,6 +29,7 @@ class ReservationLine:
     open: int
     fulfilled: int
     released: int
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Reservation:
         expires_at: when it expires or expired; None once it is committed.
         updated_at: when it last changed.
         version: of the home location's ledger that this picture is from.
+        pickup_ends_at: what is committed but not picked up by then is given back; None: no pickup.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Reservation:
     expires_at: datetime | None
     updated_at: datetime
     version: int
+    pickup_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class ReserveLine:
         requested: units asked for, summed.
         held: units held.
         available: for a line that is not held whole, what could be promised when it was decided; else 0.
+        waiting: those of `held` that wait for supply.
     """
 
     sku: str
@@ -76,6 +83,7 @@ class ReserveLine:
     requested: int
     held: int
     available: int
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +116,15 @@ class ReserveResult:
 class Reserve:
     """One reserve of a batch; fields as the arguments of `reserve`."""
 
-    lines: Lines
-    at: str
+    lines: PlacedLines
+    at: str = ""
     ttl_s: float | None = None
     channel: str = ""
     policy: ReservePolicy = ReservePolicy.ALL_OR_NOTHING
     order: str = ""
     pick_time: datetime | None = None
     request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LineQuantity:
-    """Units of a SKU at a location."""
-
-    sku: str
-    location: str
-    quantity: int
+    promise_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

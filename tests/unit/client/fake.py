@@ -22,10 +22,11 @@ from allocator.v1 import (
     inventory_pb2_grpc,
     network_pb2_grpc,
     reservation_pb2_grpc,
+    sourcing_pb2_grpc,
 )
 from tests.unit.client.fake_inventory import FakeAvailability, FakeInventory
 from tests.unit.client.fake_network import FakeNetwork
-from tests.unit.client.fake_reservations import FakeReservations
+from tests.unit.client.fake_sourcing import FakeAllocations, FakeSourcing
 from tests.unit.client.fake_state import Refusal, State
 
 
@@ -191,7 +192,8 @@ def serve(fake: FakeServer, address: str = "127.0.0.1:0") -> Iterator[FakeServer
     """Run the fake until the end of the block."""
     server = grpc.server(ThreadPoolExecutor(16), interceptors=[_Interceptor(fake)])
     availability_pb2_grpc.add_AvailabilityServiceServicer_to_server(FakeAvailability(fake.state), server)
-    reservation_pb2_grpc.add_ReservationServiceServicer_to_server(FakeReservations(fake.state), server)
+    reservation_pb2_grpc.add_ReservationServiceServicer_to_server(FakeAllocations(fake.state), server)
+    sourcing_pb2_grpc.add_SourcingServiceServicer_to_server(FakeSourcing(fake.state), server)
     inventory_pb2_grpc.add_InventoryServiceServicer_to_server(FakeInventory(fake.state), server)
     network_pb2_grpc.add_NetworkServiceServicer_to_server(FakeNetwork(fake.state), server)
     health_pb2_grpc.add_HealthServicer_to_server(_Health(fake), server)

@@ -12,12 +12,21 @@ from hypothesis import strategies as st
 
 from allocator.client import AsyncClient, Client, InvalidRequest, ReservationState, enums, wire
 from allocator.client.call import fill_request_ids
-from allocator.client.calls import availability, inventory, lanes, network, reservations, supply
+from allocator.client.calls import (
+    allocations,
+    availability,
+    inventory,
+    lanes,
+    network,
+    reservations,
+    sourcing,
+    supply,
+)
 from allocator.client.types.reservations import Reserve
-from allocator.v1 import availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2
+from allocator.v1 import availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2, sourcing_pb2
 
-CALLS = [availability, inventory, lanes, network, reservations, supply]
-MODULES = [availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2]
+CALLS = [allocations, availability, inventory, lanes, network, reservations, sourcing, supply]
+MODULES = [availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2, sourcing_pb2]
 FILES: list[FileDescriptor] = [module.DESCRIPTOR for module in MODULES]
 MIRRORED = [thing for thing in vars(enums).values() if isinstance(thing, type) and thing is not StrEnum]
 
@@ -59,7 +68,7 @@ def _public(cls: type) -> list[tuple[str, Any]]:
 def test_methods_document_themselves() -> None:
     """help() tells the arguments, the result and the errors."""
     signature = str(inspect.signature(Client.reserve))
-    assert signature.startswith("(self, lines: 'Lines', *, at: 'str'")
+    assert signature.startswith("(self, lines: 'PlacedLines', *, at: 'str'")
     assert signature.endswith("-> 'ReserveResult'")
     assert str(inspect.signature(AsyncClient.reservations)).endswith("-> 'AsyncIterator[Reservation]'")
     assert "Raises:" in (Client.reserve.__doc__ or "")
