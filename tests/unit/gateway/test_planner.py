@@ -97,8 +97,7 @@ def test_every_location_is_explained_in_the_order_of_priority_and_name(place: Pl
     """With the plans that `source` finds."""
     order = place.order()
     explanation = place.planner.explain(order)
-    (plan,) = explanation.sourcing.plans
-    assert plan.assignments == place.planner.source(order, plans_max=3).plans[0].assignments
+    assert explanation.sourcing.plans == place.planner.source(order, plans_max=3).plans
     assert [(verdict.location, verdict.outcome) for verdict in explanation.verdicts] == [
         ("hull", Outcome.CHOSEN),
         ("leeds", Outcome.OUTSCORED),
