@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Final, NamedTuple
@@ -96,7 +97,7 @@ def _filtered(view: _View, column: int) -> Verdict:
         _DETAILS[failed](view, column),
         0,
         (),
-        None,
+        math.nan,
         table.lanes[lane].lane if lane >= 0 else "",
         distance_km_of(reach, column),
         dispatch_day,
@@ -127,7 +128,7 @@ def _mode(view: _View, column: int) -> str:
 
 def _service_level(view: _View, column: int) -> str:
     distance_km = distance_km_of(view.reach, column)
-    away = "at an unknown distance" if distance_km is None else f"{distance_km:,.0f} km away"
+    away = "at an unknown distance" if math.isnan(distance_km) else f"{distance_km:,.0f} km away"
     return f"no lane of service level {view.order.service_level!r} reaches the destination, {away}"
 
 

@@ -138,7 +138,7 @@ def parcel_of(scored: Scored, member: int, given: Sequence[int]) -> Parcel:
     )
 
 
-def distance_km_of(reach: Reach, column: int) -> float | None:
-    """Distance of a location to the destination; None when it is not known."""
+def distance_km_of(reach: Reach, column: int) -> float:
+    """Distance of a location to the destination. Unknown ones are all the same NaN, so that equal plans are equal."""
     distance_km = float(reach.distance_km[column])
-    return None if math.isnan(distance_km) else distance_km
+    return math.nan if math.isnan(distance_km) else distance_km

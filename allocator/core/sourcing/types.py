@@ -161,7 +161,7 @@ class Parcel(NamedTuple):
 
     Attributes:
         lane: it goes by; "" for a pickup.
-        distance_km: great circle to the destination; None without one of the two positions.
+        distance_km: great circle to the destination; NaN without one of the two positions.
         dispatch_day: local day of dispatch (pickup: when it is ready), days since 1970-01-01.
         delivery_day: day of delivery (pickup: when it is ready), days since 1970-01-01.
         cost_micros: in millionths of the network's currency.
@@ -173,7 +173,7 @@ class Parcel(NamedTuple):
     location: str
     units: int
     lane: str
-    distance_km: float | None
+    distance_km: float
     dispatch_day: int
     delivery_day: int
     cost_micros: int
@@ -243,8 +243,8 @@ class Verdict(NamedTuple):
         detail: in words.
         units: of the order in the best plan (CHOSEN), or that it could serve alone (OUTSCORED).
         terms: of those units, every term; () when filtered.
-        score: of those units, lower is better; None when filtered.
-        lane, distance_km, dispatch_day, delivery_day: as in `Parcel`; "", None and NEVER when not known.
+        score: of those units, lower is better; NaN when filtered.
+        lane, distance_km, dispatch_day, delivery_day: as in `Parcel`; "", NaN and NEVER when not known.
     """
 
     location: str
@@ -253,9 +253,9 @@ class Verdict(NamedTuple):
     detail: str
     units: int
     terms: tuple[TermValue, ...]
-    score: float | None
+    score: float
     lane: str
-    distance_km: float | None
+    distance_km: float
     dispatch_day: int
     delivery_day: int
 
