@@ -134,7 +134,8 @@ def _optional(decoder: Callable[[Any], Any]) -> Decoder:
 
 
 _PARTS = _each(_plain(t.PartSpec))
-_FOLLOW = _nested(t.Follow, done=_each(_plain(t.Done)))
+_DONE = _each(_plain(t.Done))
+_FOLLOW = _nested(t.Follow, done=_DONE)
 
 
 def _owed(rows: Sequence[Sequence[Any]]) -> tuple[tuple[str, t.Follow], ...]:
@@ -157,7 +158,6 @@ _COMMANDS: dict[type, Decoder] = {
         c.ListReservations,
         c.Summarise,
         t.Confirm,
-        t.Ask,
         c.ListSupply,
         n.DeleteLocation,
         n.DeleteGroup,
@@ -171,6 +171,7 @@ _COMMANDS: dict[type, Decoder] = {
     t.Open: _nested(t.Open, parts=_PARTS),
     t.Amend: _nested(t.Amend, moves=_each(_plain(t.Move)), parts=_PARTS),
     t.Follow: _FOLLOW,
+    t.Ask: _nested(t.Ask, told=_DONE),
     c.SetSupply: _nested(c.SetSupply, lines=_each(_plain(c.SupplyLine))),
     n.CreateLocation: _nested(n.CreateLocation, location=_plain(n.Location)),
     n.UpdateLocation: _nested(n.UpdateLocation, location=_plain(n.Location)),
@@ -259,7 +260,7 @@ _EVENTS: dict[type, Decoder] = {
     t.PickupMissed: _plain(t.PickupMissed),
     t.Followed: _nested(t.Followed, command=_COMMANDS[t.Follow]),
     t.Confirmed: _plain(t.Confirmed),
-    t.Told: _plain(t.Told),
+    t.Told: _nested(t.Told, rows=_DONE),
     t.Voided: _plain(t.Voided),
     n.NetworkChanged: _network_changed,
 }

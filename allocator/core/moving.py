@@ -69,6 +69,7 @@ def apply(ledger: StockLedger, event: Moved) -> None:
         assert reservation is not None
         take_out(ledger, reservation, i, served, reservation.open_of(sku))
         if reservation.home:
+            reservation.note_moved(sku, served)
             ledger.reservations.tell(reservation)
         close_if_done(ledger, reservation, at_ns, State.RELEASED)
     stock.on_hand[i] += delta

@@ -6,7 +6,7 @@ import heapq
 from collections import deque
 from typing import TYPE_CHECKING
 
-from allocator.core.protocol.types import ASK_GRACE_NS, OPENED, reservation_of
+from allocator.core.protocol.types import ASK_GRACE_NS, OPENED, Done, reservation_of
 from allocator.core.results import ReservationLine, ReservationView, State
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Reservation:
         home: for a part, the location that decides its fate.
         seq: for a part, the newest state of its home that it has followed (-1: none yet).
         lost: for a part, SKU -> [lost, damaged], counted in released as well.
+        moved: for a part, SKU -> units that left by movements, counted in fulfilled as well.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Reservation:
         "id",
         "lines",
         "lost",
+        "moved",
         "order",
         "pick_at_ns",
         "seq",
@@ -65,6 +67,7 @@ class Reservation:
         home: str = "",
         seq: int = -1,
         lost: dict[str, list[int]] | None = None,
+        moved: dict[str, int] | None = None,
     ) -> None:
         self.id = id
         self.serial = serial
@@ -80,6 +83,7 @@ class Reservation:
         self.home = home
         self.seq = seq
         self.lost = lost
+        self.moved = moved
         self._granted: dict[str, int] | None = None
 
     @property
@@ -136,6 +140,22 @@ class Reservation:
             self.lost = {}
         self.lost.setdefault(sku, [0, 0])[place] += quantity
 
+    def note_moved(self, sku: str, quantity: int) -> None:
+        """Count fulfilled units as having left by a movement."""
+        if self.moved is None:
+            self.moved = {}
+        self.moved[sku] = self.moved.get(sku, 0) + quantity
+
+    def moved_rows(self) -> tuple[Done, ...]:
+        """What became of the SKUs that movements took."""
+        return tuple(self.so_far(sku) for sku in self.moved or ())
+
+    def so_far(self, sku: str) -> Done:
+        """What became of units of `sku`."""
+        fulfilled, released = (self.done or {}).get(sku, (0, 0))
+        lost, damaged = (self.lost or {}).get(sku, (0, 0))
+        return Done(sku, fulfilled, released - lost - damaged, lost, damaged, (self.moved or {}).get(sku, 0))
+
     def view(self) -> ReservationView:
         """The reservation as callers see it."""
         done = self.done or {}
@@ -173,6 +193,7 @@ ROW = (
     "home",
     "seq",
     "lost",
+    "moved",
 )
 
 
@@ -185,7 +206,7 @@ class ReservationBook:
 
     Attributes:
         parts: reservation -> holds of its live parts here.
-        telling: hold -> (home, SKU and units that left by movements, in all) of parts whose home does not know yet.
+        telling: hold -> (home, what became of the SKUs that movements took) of parts whose home does not know yet.
     """
 
     __slots__ = ("asks", "by_id", "by_sku", "closed", "limits", "live_count", "parts", "queue", "serial", "telling")
@@ -198,7 +219,7 @@ class ReservationBook:
         self.closed: deque[tuple[int, str]] = deque()
         self.asks: list[tuple[int, str]] = []
         self.parts: dict[str, list[str]] = {}
-        self.telling: dict[str, tuple[str, Lines]] = {}
+        self.telling: dict[str, tuple[str, tuple[Done, ...]]] = {}
         self.serial = 0
         self.live_count = 0
 
@@ -276,9 +297,8 @@ class ReservationBook:
             self.await_asking(reservation)
 
     def tell(self, part: Reservation) -> None:
-        """Note that the home of `part` does not know yet what left by movements."""
-        done = part.done or {}
-        self.telling[part.id] = (part.home, tuple((sku, pair[FULFILLED]) for sku, pair in done.items()))
+        """Note that the home of `part` does not know yet what movements took, and what that left for the rest."""
+        self.telling[part.id] = (part.home, part.moved_rows())
 
     def serving(self, name: str, sku: str) -> Reservation | None:
         """The live reservation, or part of one, with open units of `sku` that a movement means by `name`."""

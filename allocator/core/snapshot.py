@@ -11,6 +11,7 @@ from allocator.core.errors import BrokenInvariantError
 from allocator.core.limits import LedgerLimits
 from allocator.core.movements import SequenceWindow
 from allocator.core.protocol.headers import Header
+from allocator.core.protocol.types import Done
 from allocator.core.reservations import Reservation
 from allocator.core.stock import COLUMNS, StockColumns
 
@@ -86,7 +87,8 @@ def _load_reservations(ledger: StockLedger, state: dict[str, Any]) -> None:
         book.add(reservation)
     book.closed = deque(state["closed"])
     book.serial = state["serial"]
-    book.telling = dict(state.get("telling", ()))
+    telling = state.get("telling", ())
+    book.telling = {hold: (home, tuple(Done(*row) for row in rows)) for hold, (home, rows) in telling}
 
 
 def _load_headers(ledger: StockLedger, state: dict[str, Any]) -> None:

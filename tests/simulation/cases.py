@@ -17,7 +17,12 @@ Statement = tuple[str, tuple[tuple[Any, ...], ...]]
 
 
 class Part:
-    """Units at one location, as the home decided about them; `ordered` are those it told to have left."""
+    """Units at one location, as the home decided about them.
+
+    Attributes:
+        ordered: SKU -> units that callers told the home to have left.
+        moved: SKU -> units that left by movements of the location.
+    """
 
     def __init__(self, spec: t.PartSpec) -> None:
         self.hold = spec.hold
@@ -25,6 +30,7 @@ class Part:
         self.lines = dict(spec.lines)
         self.done: dict[int, Counter[str]] = {fate: Counter() for fate in t.Fate}
         self.ordered: Counter[str] = Counter()
+        self.moved: Counter[str] = Counter()
 
     def add(self, sku: str, fate: int, units: int) -> None:
         """Units are not open any more."""
@@ -100,11 +106,16 @@ class Case:
     def told(self, event: t.Told) -> None:
         """Units left a part by movements: that is so, whatever was thought of them."""
         part = self.parts[event.hold]
-        for sku, units in event.lines:
-            part.add(sku, t.Fate.FULFILLED, units)
-            for fate in (t.Fate.RELEASED, t.Fate.LOST, t.Fate.DAMAGED):
-                over = -part.open(sku)
-                part.done[fate][sku] -= max(0, min(over, part.done[fate][sku]))
+        for row in event.rows:
+            how_it_ended = dict(zip(t.Fate, row[1:5], strict=True))
+            if sum(how_it_ended.values()) == part.lines[row.sku]:
+                for fate, units in how_it_ended.items():
+                    part.done[fate][row.sku] = units
+            else:
+                part.add(row.sku, t.Fate.FULFILLED, row.moved - part.moved[row.sku])
+                for fate in (t.Fate.RELEASED, t.Fate.LOST, t.Fate.DAMAGED, t.Fate.FULFILLED):
+                    part.done[fate][row.sku] -= max(0, min(-part.open(row.sku), part.done[fate][row.sku]))
+            part.moved[row.sku] = row.moved
         self._finish((), event)
 
     def _must_be_live(self, event: Any) -> None:  # noqa: ANN401  # any event

@@ -160,7 +160,7 @@ class Oracle:
             if here != there:
                 detail = f"{sku} of {part.hold!r}: {here} at {part.location}, {there} at home"
                 raise Violation(5, f"(fulfilled, released, lost, damaged) of {detail}")
-            left = min(part.lines[sku], part.ordered[sku] + hold.moved[sku])
+            left = min(part.lines[sku] - sum(here[1:]), part.ordered[sku] + hold.moved[sku])
             if here[0] < left:
                 raise Violation(
                     3, f"{reservation!r}: {left} of {sku} were told to have left {part.hold!r}: {here[0]} did"

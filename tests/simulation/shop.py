@@ -203,7 +203,7 @@ class Shop:
 
     def _settle(self, request_id: str, home: str, plans: list[list[Wanted]]) -> None:
         reservation = reservation_id(home, request_id)
-        terms = Terms(reservation, home, self._ttl_ns(), "web", "order", self._policy())
+        terms = Terms(reservation, home, self._ttl_ns(), "web", "order", self._policy(), sourced=len(plans) > 1)
         pick_until_ns = self.world.now_ns + self.world.random.randint(1, 60) * S if self.world.chance(0.2) else 0
         self._submit(request_id, home, lambda token: scripts.reserve(terms, plans, request_id, pick_until_ns, token))
 

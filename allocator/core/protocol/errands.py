@@ -72,7 +72,7 @@ def _outstanding(ledger: StockLedger, now_ns: int) -> Iterator[tuple[str, Errand
     """Every errand with a key of its own, and how long the first attempt may wait."""
     for location, follow in ledger.headers.owed():
         yield f"{follow.hold}:{follow.seq}", Errand(location, follow), PATIENCE_NS
-    for hold, (home, fulfilled) in ledger.reservations.telling.items():
-        yield f"told:{hold}", Errand(home, Ask(reservation_of(hold), hold, ledger.location, fulfilled)), 0
+    for hold, (home, rows) in ledger.reservations.telling.items():
+        yield f"told:{hold}", Errand(home, Ask(reservation_of(hold), hold, ledger.location, rows)), 0
     for part in ledger.reservations.asking(now_ns):
         yield f"ask:{part.id}", Errand(part.home, Ask(reservation_of(part.id), part.id, ledger.location)), 0

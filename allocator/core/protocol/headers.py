@@ -21,11 +21,12 @@ class Part:
 
     Attributes:
         done: SKU -> units by `Fate`.
+        moved: SKU -> units of the fulfilled ones that left by movements of the participant.
         seq: number of the newest state; `confirmed` the newest the participant has followed to.
         full: the location cannot pick any more in the part's capacity window.
     """
 
-    __slots__ = ("confirmed", "done", "full", "hold", "lines", "location", "seq", "waiting")
+    __slots__ = ("confirmed", "done", "full", "hold", "lines", "location", "moved", "seq", "waiting")
 
     def __init__(self, spec: PartSpec, seq: int = OPENED, confirmed: int = OPENED) -> None:
         self.hold, self.location, self.lines, self.waiting = spec
@@ -33,6 +34,7 @@ class Part:
         self.confirmed = confirmed
         self.full = False
         self.done: dict[str, list[int]] = {}
+        self.moved: dict[str, int] = {}
 
     def open_lines(self) -> Lines:
         """Units still reserved, lines with any."""
@@ -43,14 +45,41 @@ class Part:
         """Count `units` as not open any more."""
         self.done.setdefault(sku, [0, 0, 0, 0])[fate] += units
 
-    def left(self, sku: str, units: int) -> None:
-        """Count `units` that left the building, whatever was thought of them before."""
-        done = self.done.setdefault(sku, [0, 0, 0, 0])
-        granted = dict(self.lines).get(sku, 0)
-        done[Fate.FULFILLED] += units
-        for fate in (Fate.RELEASED, Fate.LOST, Fate.DAMAGED):
-            over = sum(done) - granted
-            done[fate] -= max(0, min(over, done[fate]))
+    def is_news(self, row: Done) -> bool:
+        """Whether `tell` would change anything."""
+        known = self.moved.get(row.sku, 0)
+        return row.moved > known or (row.moved == known and self._is_over(row) and self._row(row.sku) != row)
+
+    def tell(self, row: Done) -> None:
+        """Take over what became of a SKU at its location, where movements took some of it.
+
+        Once nothing is open there, that is how it ended, whatever was decided here meanwhile. Until then the units
+        that left count on top of what was decided, and what cannot be any more gives way: the part follows up to
+        here, has nothing open then, and tells how it ended.
+        """
+        if self._is_over(row):
+            self.done[row.sku] = [row.fulfilled, row.released, row.lost, row.damaged]
+        else:
+            done = self.done.setdefault(row.sku, [0, 0, 0, 0])
+            done[Fate.FULFILLED] += row.moved - self.moved.get(row.sku, 0)
+            for fate in (Fate.RELEASED, Fate.LOST, Fate.DAMAGED, Fate.FULFILLED):
+                over = sum(done) - self._granted(row.sku)
+                done[fate] -= max(0, min(over, done[fate]))
+        self.moved[row.sku] = row.moved
+
+    def rows(self) -> tuple[Done, ...]:
+        """What became of the units that are not open any more."""
+        return tuple(self._row(sku) for sku in self.done)
+
+    def _row(self, sku: str) -> Done:
+        fulfilled, released, lost, damaged = self.done.get(sku, (0, 0, 0, 0))
+        return Done(sku, fulfilled, released, lost, damaged, self.moved.get(sku, 0))
+
+    def _is_over(self, row: Done) -> bool:
+        return row.fulfilled + row.released + row.lost + row.damaged >= self._granted(row.sku)
+
+    def _granted(self, sku: str) -> int:
+        return next((units for name, units in self.lines if name == sku), 0)
 
     def spec(self) -> PartSpec:
         """The part as it was made."""
@@ -113,13 +142,12 @@ class Header:
 
     def follow(self, part: Part) -> Follow:
         """What `part` is to be told."""
-        done = tuple(Done(sku, *units) for sku, units in part.done.items())
         state = self.state
         if not part.open_lines():
             ended = any(units[Fate.FULFILLED] for units in part.done.values())
             state = State.FULFILLED if ended else max(State.RELEASED, state)
         expires_ns = self.expires_ns if state == State.HELD else 0
-        return Follow(part.hold, part.seq, int(state), expires_ns, done, part.full)
+        return Follow(part.hold, part.seq, int(state), expires_ns, part.rows(), part.full)
 
     def view(self) -> ReservationView:
         """The reservation as callers see it."""
@@ -140,7 +168,9 @@ class Header:
 
     def as_row(self) -> tuple[Any, ...]:
         """The header as plain values, for the snapshot."""
-        parts = [(part.spec(), part.seq, part.confirmed, part.full, part.done) for part in self.parts.values()]
+        parts = [
+            (part.spec(), part.seq, part.confirmed, part.full, part.done, part.moved) for part in self.parts.values()
+        ]
         times = (self.created_ns, self.updated_ns, self.expires_ns, self.pick_until_ns)
         return (tuple(self.command), self.serial, self.state, times, parts)
 
@@ -152,9 +182,9 @@ class Header:
         header.state = state
         header.created_ns, header.updated_ns, header.expires_ns, header.pick_until_ns = times
         header.parts = {}
-        for spec, seq, confirmed, full, done in parts:
+        for spec, seq, confirmed, full, done, moved in parts:
             part = Part(PartSpec(*spec), seq, confirmed)
-            part.full, part.done = full, {sku: list(units) for sku, units in done.items()}
+            part.full, part.done, part.moved = full, {sku: list(units) for sku, units in done.items()}, dict(moved)
             header.parts[part.hold] = part
         return header
 

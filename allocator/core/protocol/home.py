@@ -156,9 +156,8 @@ def decide_ask(ledger: StockLedger, command: t.Ask, now_ns: int) -> Decision:
     if part is None:
         known = command.hold in ledger.headers.voided
         return Heard(), () if known else (t.Voided(now_ns, command.hold),)
-    told = [(sku, units - part.done.get(sku, [0])[t.Fate.FULFILLED]) for sku, units in command.fulfilled]
-    lines = tuple((sku, units) for sku, units in told if units > 0)
-    return Heard(), (t.Told(now_ns, command.reservation, command.hold, lines),) if lines else ()
+    rows = tuple(row for row in command.told if part.is_news(row))
+    return Heard(), (t.Told(now_ns, command.reservation, command.hold, rows),) if rows else ()
 
 
 def answer_ask(ledger: StockLedger, command: t.Ask) -> Heard:
@@ -176,11 +175,11 @@ def apply_voided(ledger: StockLedger, event: t.Voided) -> None:
 
 
 def apply_told(ledger: StockLedger, event: t.Told) -> None:
-    """Count units that left a participant by a movement."""
+    """Take over what became of units at a participant that movements took."""
     header = ledger.headers.by_id[event.reservation]
     part = header.parts[event.hold]
-    for sku, units in event.lines:
-        part.left(sku, units)
+    for row in event.rows:
+        part.tell(row)
     ledger.headers.changed(header, part)
     header.updated_ns = event.at_ns
     _close_if_done(ledger, header, event.at_ns, State.RELEASED)

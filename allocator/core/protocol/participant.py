@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from allocator.core.moving import shift_disposition
 from allocator.core.protocol import types as t
 from allocator.core.protocol.answers import Heard
-from allocator.core.reservations import FULFILLED, RELEASED
 from allocator.core.results import State
 from allocator.core.transitions import commit_units, give_back, ship
 
@@ -36,7 +35,7 @@ def decide_follow(ledger: StockLedger, command: t.Follow, now_ns: int) -> Decisi
     newer = part is not None and part.home and part.live and command.seq > part.seq
     if newer:
         return Heard(), (t.Followed(now_ns, command, *_changes(part, command)),)  # type: ignore[arg-type]  # not None
-    if command.hold in book.telling and _covers(command, book.telling[command.hold][1]):
+    if command.hold in book.telling and _knows(command, book.telling[command.hold][1]):
         return Heard(), (t.Followed(now_ns, command),)
     again = part is not None and part.live and command.seq == part.seq and part.expires_ns != asks_at(command)
     return Heard(), (t.Followed(now_ns, command),) if again else ()
@@ -44,13 +43,19 @@ def decide_follow(ledger: StockLedger, command: t.Follow, now_ns: int) -> Decisi
 
 def apply_followed(ledger: StockLedger, event: t.Followed) -> None:
     """Do what the home decided."""
-    at_ns, command, fulfilled, released, lost, damaged = event
-    book = ledger.reservations
-    if command.hold in book.telling and _covers(command, book.telling[command.hold][1]):
-        del book.telling[command.hold]
+    command, book = event.command, ledger.reservations
     part = book.by_id.get(command.hold)
-    if part is None or not part.live:
-        return
+    if part is not None and part.live:
+        _do(ledger, part, event)
+    if command.hold in book.telling:
+        if part is not None:
+            book.tell(part)
+        if _knows(command, book.telling[command.hold][1]):
+            del book.telling[command.hold]
+
+
+def _do(ledger: StockLedger, part: Reservation, event: t.Followed) -> None:
+    at_ns, command, fulfilled, released, lost, damaged = event
     part.seq = max(part.seq, command.seq)
     if command.full:
         ledger.capacity.fill(part.pick_at_ns)
@@ -63,7 +68,7 @@ def apply_followed(ledger: StockLedger, event: t.Followed) -> None:
     part.updated_ns = at_ns
     give_back(ledger, part, _added(released, lost, damaged), at_ns, State(max(State.RELEASED, command.state)))
     if part.live:
-        book.await_asking(part)
+        ledger.reservations.await_asking(part)
 
 
 def asks_at(command: t.Follow) -> int:
@@ -72,26 +77,26 @@ def asks_at(command: t.Follow) -> int:
 
 
 def _changes(part: Reservation, command: t.Follow) -> _Changes:
-    """What the part has to do to get where its home is. What left by a movement has left, so it is clamped."""
+    """What the part has to do to get where its home is, as far as units are open: what movements took has left."""
     open_units = dict(part.open_lines())
-    rows: list[tuple[str, tuple[int, int, int, int]]] = []
-    for sku, *totals in command.done:
-        before = _so_far(part, sku)
+    rows: list[tuple[str, list[int]]] = []
+    for home in command.done:
+        here = part.so_far(home.sku)
+        decided = (
+            (home.fulfilled - home.moved) - (here.fulfilled - here.moved),
+            home.released - here.released,
+            home.lost - here.lost,
+            home.damaged - here.damaged,
+        )
         units = []
-        for total, known in zip(totals, before, strict=True):
-            some = max(0, min(total - known, open_units.get(sku, 0)))
-            open_units[sku] = open_units.get(sku, 0) - some
+        for wanted in decided:
+            some = max(0, min(wanted, open_units.get(home.sku, 0)))
+            open_units[home.sku] = open_units.get(home.sku, 0) - some
             units.append(some)
-        rows.append((sku, tuple(units)))  # type: ignore[arg-type]  # four of them
+        rows.append((home.sku, units))
     if command.state > State.COMMITTED:
-        rows += [(sku, (0, left, 0, 0)) for sku, left in open_units.items() if left]
+        rows += [(sku, [0, left, 0, 0]) for sku, left in open_units.items() if left]
     return _Changes(*(_summed((sku, units[fate]) for sku, units in rows) for fate in t.Fate))
-
-
-def _so_far(part: Reservation, sku: str) -> tuple[int, int, int, int]:
-    done = (part.done or {}).get(sku, (0, 0))
-    lost, damaged = (part.lost or {}).get(sku, (0, 0))
-    return done[FULFILLED], done[RELEASED] - lost - damaged, lost, damaged
 
 
 def _take_off(ledger: StockLedger, part: Reservation, lost: Lines, damaged: Lines, at_ns: int) -> None:
@@ -106,10 +111,9 @@ def _take_off(ledger: StockLedger, part: Reservation, lost: Lines, damaged: Line
         part.note_lost(sku, units, 1)
 
 
-def _covers(command: t.Follow, fulfilled: Lines) -> bool:
-    """Whether the home knows of all units that left by movements; one that knows nothing of the part never will."""
-    known = {row[0]: row[1] for row in command.done}
-    return command.seq == t.VOID or all(known.get(sku, 0) >= units for sku, units in fulfilled)
+def _knows(command: t.Follow, rows: tuple[t.Done, ...]) -> bool:
+    """Whether the home knows all that movements took and left; one that knows nothing of the part never will."""
+    return command.seq == t.VOID or set(rows) <= set(command.done)
 
 
 def _summed(pairs: object) -> Lines:

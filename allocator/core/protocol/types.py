@@ -46,7 +46,8 @@ class Fate(IntEnum):
 class Done(NamedTuple):
     """Units of one SKU of a part that are not open any more, by what became of them since the beginning.
 
-    Lost and damaged ones were given back because the location did not have them, or not in a state to sell.
+    Lost and damaged ones were given back because the location did not have them, or not in a state to sell. `moved`
+    of the fulfilled ones left by movements of the location, not because the home decided so.
     """
 
     sku: str
@@ -54,6 +55,7 @@ class Done(NamedTuple):
     released: int
     lost: int = 0
     damaged: int = 0
+    moved: int = 0
 
 
 class PartSpec(NamedTuple):
@@ -130,12 +132,12 @@ class Confirm(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Participant to home: what became of this part? `fulfilled` are units that left by a movement of its own."""
+    """Participant to home: what became of this part? `told` is what became of SKUs that movements of its own took."""
 
     reservation: str
     hold: str
     location: str
-    fulfilled: Lines = ()
+    told: tuple[Done, ...] = ()
 
 
 Message = Follow | Confirm | Ask
@@ -194,12 +196,12 @@ class Confirmed(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A participant told its home of units that left by a movement: (SKU, units) more than the home knew."""
+    """A participant told its home what became of SKUs that movements took, and the home did not know."""
 
     at_ns: int
     reservation: str
     hold: str
-    lines: Lines
+    rows: tuple[Done, ...]
 
 
 class Voided(NamedTuple):
