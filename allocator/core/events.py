@@ -27,11 +27,15 @@ from allocator.core.results import CountResult, Shortage
 
 
 class Reserved(NamedTuple):
-    """Units are held until `at_ns + command.ttl_ns`; `granted` is empty when all lines were granted whole."""
+    """Units are held until `at_ns + command.ttl_ns`; `granted` is empty when all lines were granted whole.
+
+    `waiting` of the units granted are held of what is expected.
+    """
 
     at_ns: int
     command: Reserve
     granted: Lines = ()
+    waiting: Lines = ()
 
 
 class Refused(NamedTuple):
@@ -140,6 +144,34 @@ class SupplySet(NamedTuple):
     command: SetSupply
 
 
+class Filled(NamedTuple):
+    """Waiting units of `sku` are held in stock now: (reservation, or hold of a part, units)."""
+
+    at_ns: int
+    sku: str
+    parts: tuple[tuple[str, int], ...]
+
+
+class SupplyShort(NamedTuple):
+    """What is expected of `sku` does not cover what was promised of it on some date.
+
+    Attributes:
+        at_ns: when that was noticed.
+        sku: which.
+        supply: what came late, short or not at all; "" when it was something else, such as a loss of stock.
+        missing: units missing on the worst date; 0: what was told before is over.
+        reservations: the newest of those promised until then, as many as cover `missing`.
+        at_risk: how many reservations are promised until then.
+    """
+
+    at_ns: int
+    sku: str
+    supply: str
+    missing: int
+    reservations: tuple[str, ...]
+    at_risk: int
+
+
 Event = (
     Reserved
     | Refused
@@ -155,6 +187,8 @@ Event = (
     | ShortageFound
     | Limited
     | SupplySet
+    | Filled
+    | SupplyShort
     | t.Opened
     | t.Amended
     | t.Decided

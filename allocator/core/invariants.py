@@ -22,6 +22,7 @@ def check(ledger: StockLedger) -> None:
     _compare(ledger, "unsellable", _unsellable(ledger))
     _check_quotas(ledger)
     _check_capacity(ledger)
+    _check_waiting(ledger)
     live = sum(r.live for r in ledger.reservations.by_id.values())
     if live != ledger.reservations.live_count:
         raise _broken(ledger, f"{live} reservations are live, the counter says {ledger.reservations.live_count}")
@@ -33,13 +34,13 @@ def version_gap(ledger: StockLedger, version: int) -> BrokenInvariantError:
 
 
 def _reserved(ledger: StockLedger, state: State) -> NDArray[np.int64]:
-    """Open units by SKU index of reservations in `state`: int64, shape (SKUs,)."""
+    """Units in stock by SKU index of reservations in `state`: int64, shape (SKUs,)."""
     index = ledger.stock.index
     pairs = [
         (index[sku], units)
         for r in ledger.reservations.by_id.values()
         if r.state == state
-        for sku, units in r.open_lines()
+        for sku, units in r.stock_lines()
     ]
     totals = np.zeros(len(ledger.stock), dtype=np.int64)
     if pairs:
@@ -68,7 +69,7 @@ def _check_quotas(ledger: StockLedger) -> None:
     for i, entry in ledger.quotas.by_sku.items():
         sku = ledger.stock.skus[i]
         for channel, (_, reserved) in entry.items():
-            found = sum(r.open_of(sku) for r in ledger.reservations.holding(sku) if r.channel == channel)
+            found = sum(r.stock_of(sku) for r in ledger.reservations.holding(sku) if r.channel == channel)
             if found != reserved:
                 raise _broken(ledger, f"quota of {channel} on {sku}: {reserved} counted as reserved, {found} are")
 
@@ -87,6 +88,26 @@ def _check_capacity(ledger: StockLedger) -> None:
             continue  # over, and perhaps forgotten and booked again since
         if uses.get(window, 0) > booked:
             raise _broken(ledger, f"capacity window {window}: {booked} booked, reservations use {uses[window]}")
+
+
+def _check_waiting(ledger: StockLedger) -> None:
+    """Waiting units are open ones of live reservations, and add up to what is known by SKU and by date."""
+    book, index = ledger.waiting, ledger.stock.index
+    found: dict[int, dict[str, int]] = {}
+    dates: dict[int, dict[int, int]] = {}
+    for r in ledger.reservations.by_id.values():
+        for sku, units in (r.waiting or {}).items():
+            i = index[sku]
+            if not 0 < units <= r.open_of(sku):
+                raise _broken(ledger, f"{units} units of {sku} wait in {r.id}, {r.open_of(sku)} are open")
+            found.setdefault(i, {})[r.id] = units
+            by_date = dates.setdefault(i, {})
+            by_date[r.promise_by_ns] = by_date.get(r.promise_by_ns, 0) + units
+    known = {i: list(holders) for i, holders in book.by_sku.items() if holders}
+    if known != {i: list(holders) for i, holders in found.items()}:
+        raise _broken(ledger, "who waits for a SKU disagrees with the reservations")
+    if {i: by_date for i, by_date in book.dates.items() if by_date} != dates:
+        raise _broken(ledger, "waiting units by promise date disagree with the reservations")
 
 
 def _broken(ledger: StockLedger, what: str) -> BrokenInvariantError:

@@ -15,6 +15,7 @@ from allocator.core import (
     queries,
     reserving,
     settings,
+    settling,
     snapshot,
     supplying,
     transitions,
@@ -35,6 +36,7 @@ from allocator.core.reservations import ReservationBook
 from allocator.core.results import TransitionResult
 from allocator.core.stock import StockColumns
 from allocator.core.supply import SupplyBook
+from allocator.core.waiting import WaitingBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,6 +95,8 @@ _APPLIERS: dict[type, Applier] = {
     t.Voided: home.apply_voided,
     t.Followed: participant.apply_followed,
     e.SupplySet: supplying.apply,
+    e.Filled: settling.apply_filled,
+    e.SupplyShort: settling.apply_short,
 }
 
 _UNREMEMBERED = frozenset(
@@ -101,6 +105,8 @@ _UNREMEMBERED = frozenset(
         e.Moved,
         e.ShortageFound,
         e.Limited,
+        e.Filled,
+        e.SupplyShort,
         t.PickupMissed,
         t.Confirmed,
         t.Told,
@@ -175,6 +181,7 @@ class StockLedger:
         self.requests = RequestTable(self.limits)
         self.movements = MovementLog(self.limits)
         self.supply = SupplyBook(self.limits.supplies_max)
+        self.waiting = WaitingBook()
         self.changed: set[int] = set()
 
     def decide(self, command: Executable, now_ns: int) -> Decision:
@@ -199,10 +206,14 @@ class StockLedger:
             self.requests.remember(event.command[0], event)  # type: ignore[union-attr]  # a Remembered one
 
     def tick(self, now_ns: int) -> list[e.Event]:
-        """Expire the holds that ran out by `now_ns`, in order of expiry, and return the events."""
+        """Expire the holds that ran out by `now_ns`, in order of expiry, settle what follows, and return the events."""
         events: list[e.Event] = []
-        queue, headers = self.reservations.queue, self.headers.queue
-        if (not queue or queue[0][0] > now_ns) and (not headers or headers[0][0] > now_ns):
+        queue, headers, due = self.reservations.queue, self.headers.queue, self.supply.due.entries
+        if (
+            (not queue or queue[0][0] > now_ns)
+            and (not headers or headers[0][0] > now_ns)
+            and (not due or due[0][0] >= now_ns)
+        ):
             return events
         now_ns = max(now_ns, self.clock_ns)
         while (ending := home.end_due(self, now_ns)) is not None:
@@ -212,14 +223,17 @@ class StockLedger:
             event = e.Expired(now_ns, reservation.id, reservation.open_lines())
             self.apply(event)
             events.append(event)
-        return events
+        for i, supply in self.supply.due.pop_overdue(now_ns):
+            self.waiting.stir(i, supply)
+        return events + self.settle(now_ns)
 
     def execute(self, command: Executable, now_ns: int) -> tuple[Result | a.Outcome, list[e.Event]]:
         """Expire what is due, decide `command` and apply its events; returns its result and all events."""
         events = self.tick(now_ns)
         result, decided = self.decide(command, now_ns)
         events.extend(decided)
-        return self.enact(command, result, decided), events
+        result = self.enact(command, result, decided)
+        return result, events + self.settle(now_ns)
 
     def enact(self, command: Executable, result: Result | a.Outcome, events: Sequence[e.Event]) -> Result | a.Outcome:
         """Apply what was decided and complete the answer with the reservation as it is then."""
@@ -227,6 +241,10 @@ class StockLedger:
             self.apply(event)
         complete = _COMPLETERS.get(type(result))
         return complete(self, command, result) if complete is not None else result
+
+    def settle(self, now_ns: int) -> list[e.Event]:
+        """Apply and return what follows from the events applied since the last call; see `core.settling`."""
+        return settling.settle(self, now_ns) if self.waiting.stirred else []
 
     def close_batch(self) -> int:
         """End a batch of applied events: the version grows by one and is returned."""
@@ -245,9 +263,13 @@ class StockLedger:
         return _QUERIES[type(query)](self, query)
 
     def next_expiry_ns(self) -> int | None:
-        """When the next hold or pickup window ends, ns; None when none does."""
-        ends = (self.reservations.next_expiry_ns(), self.headers.next_deadline_ns())
+        """When the next hold or pickup window ends or an expected supply is overdue, ns; None when nothing is."""
+        ends = (self.reservations.next_expiry_ns(), self.headers.next_deadline_ns(), self._next_late_ns())
         return min((end for end in ends if end is not None), default=None)
+
+    def _next_late_ns(self) -> int | None:
+        due = self.supply.due.entries
+        return due[0][0] + 1 if due and self.waiting.by_sku else None
 
     def limit(self, limits: LedgerLimits) -> None:
         """Bound the tables anew; what is too much now is forgotten when the next one comes."""
@@ -262,6 +284,8 @@ class StockLedger:
     def touch(self, i: int) -> None:
         """Note that the stock of SKU `i` changed."""
         self.changed.add(i)
+        if self.waiting.by_sku:
+            self.waiting.stir(i)
 
     def drain_changes(self) -> list[int]:
         """Indexes of the SKUs touched since the last call, ascending."""

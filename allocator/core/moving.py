@@ -49,7 +49,8 @@ def decide(ledger: StockLedger, movement: Movement, now_ns: int) -> Decision:
     delta = 0 if late else _delta(ledger, movement, now_ns)
     served = _served(ledger, movement, now_ns)
     gained = delta - _unsellable_gain(ledger, movement)
-    shortage = shortage_after(ledger, sku, now_ns, gained=gained, served=served, served_id=movement.reservation)
+    in_stock = _in_stock(ledger, movement, served)
+    shortage = shortage_after(ledger, sku, now_ns, gained=gained, served=in_stock, served_id=movement.reservation)
     status = MovementStatus.LATE_APPLIED if late else MovementStatus.APPLIED
     result = _answer(ledger, movement, status, delta)
     moved = Moved(now_ns, movement, delta, served)
@@ -170,6 +171,12 @@ def _served(ledger: StockLedger, movement: Movement, now_ns: int) -> int:
     if not reservation.home and reservation.state == State.HELD and reservation.expires_ns <= now_ns:
         return 0
     return min(movement.quantity, reservation.open_of(movement.sku))
+
+
+def _in_stock(ledger: StockLedger, movement: Movement, served: int) -> int:
+    """Those of the units served that their reservation holds in stock; they leave first."""
+    reservation = ledger.reservations.serving(movement.reservation, movement.sku) if served else None
+    return min(served, reservation.stock_of(movement.sku)) if reservation is not None else 0
 
 
 def _unsellable_gain(ledger: StockLedger, movement: Movement) -> int:

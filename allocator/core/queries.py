@@ -111,6 +111,6 @@ def _stock_view(ledger: StockLedger, i: int) -> StockView:
         tuple(Quota(channel, quota, reserved) for channel, (quota, reserved) in quotas.items()),
         max(0, left),
         incoming,
-        0,
+        ledger.waiting.units(i),
         supplies,
     )

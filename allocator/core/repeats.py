@@ -82,13 +82,9 @@ def reserve_result(event: e.Reserved, *, repeated: bool = False) -> ReserveResul
     """The answer that goes with a granted reserve."""
     command = event.command
     asked = merge_lines(command.lines)
-    if event.granted:
-        held = dict(event.granted)
-        lines = tuple(_held_line(sku, quantity, held.get(sku, 0)) for sku, quantity in asked)
-        status = ReserveStatus.PARTIALLY_HELD
-    else:
-        lines = tuple(HeldLine(sku, quantity, quantity, 0) for sku, quantity in asked)
-        status = ReserveStatus.HELD
+    held, waiting = dict(event.granted or asked), dict(event.waiting)
+    lines = tuple(_held_line(sku, quantity, held.get(sku, 0), waiting.get(sku, 0)) for sku, quantity in asked)
+    status = ReserveStatus.PARTIALLY_HELD if event.granted else ReserveStatus.HELD
     expires_ns = event.at_ns + command.ttl_ns
     return ReserveResult(status, command.reservation, event.at_ns, expires_ns, lines, repeated=repeated)
 
@@ -135,6 +131,7 @@ def reserved_before(reservation: Reservation, command: Reserve) -> ReserveResult
     known: tuple[tuple[str, object, object], ...] = (
         ("channel", reservation.channel, command.channel),
         ("order", reservation.order, command.order),
+        ("promise_by", reservation.promise_by_ns, command.promise_by_ns),
     )
     for name, before, now in known:
         if before != now:
@@ -144,13 +141,13 @@ def reserved_before(reservation: Reservation, command: Reserve) -> ReserveResult
     if not fits or (command.policy == Policy.ALL_OR_NOTHING and held != wanted):
         return _reused(command, "lines", reservation.lines, asked)
     status = ReserveStatus.HELD if held == wanted else ReserveStatus.PARTIALLY_HELD
-    lines = tuple(_held_line(sku, quantity, held.get(sku, 0)) for sku, quantity in asked)
+    lines = tuple(_held_line(sku, quantity, held.get(sku, 0), reservation.waiting_of(sku)) for sku, quantity in asked)
     expires_ns = reservation.expires_ns or reservation.created_ns + command.ttl_ns
     return ReserveResult(status, reservation.id, reservation.created_ns, expires_ns, lines, repeated=True)
 
 
-def _held_line(sku: str, asked: int, held: int) -> HeldLine:
-    return HeldLine(sku, asked, held, 0 if held == asked else held)
+def _held_line(sku: str, asked: int, held: int, waiting: int) -> HeldLine:
+    return HeldLine(sku, asked, held, 0 if held == asked else held, waiting)
 
 
 def _reused(command: Any, field: str, before: object, now: object) -> Rejected:  # noqa: ANN401  # any writing command

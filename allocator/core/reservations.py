@@ -30,6 +30,8 @@ class Reservation:
         seq: for a part, the newest state of its home that it has followed (-1: none yet).
         lost: for a part, SKU -> [lost, damaged], counted in released as well.
         moved: for a part, SKU -> units that left by movements, counted in fulfilled as well.
+        waiting: SKU -> those of the open units that wait for supply; None when none does.
+        promise_by_ns: when they were promised for, ns; 0 without a date.
     """
 
     __slots__ = (
@@ -45,10 +47,12 @@ class Reservation:
         "moved",
         "order",
         "pick_at_ns",
+        "promise_by_ns",
         "seq",
         "serial",
         "state",
         "updated_ns",
+        "waiting",
     )
 
     def __init__(  # noqa: PLR0913, PLR0917  # a record: one argument per column
@@ -68,6 +72,8 @@ class Reservation:
         seq: int = -1,
         lost: dict[str, list[int]] | None = None,
         moved: dict[str, int] | None = None,
+        waiting: dict[str, int] | None = None,
+        promise_by_ns: int = 0,
     ) -> None:
         self.id = id
         self.serial = serial
@@ -84,6 +90,8 @@ class Reservation:
         self.seq = seq
         self.lost = lost
         self.moved = moved
+        self.waiting = waiting
+        self.promise_by_ns = promise_by_ns
         self._granted: dict[str, int] | None = None
 
     @property
@@ -120,6 +128,21 @@ class Reservation:
             return 0
         granted = self._granted_of(sku)
         return granted - sum(self.done.get(sku, ())) if self.done else granted
+
+    def waiting_of(self, sku: str) -> int:
+        """Those of the open units of `sku` that wait for supply."""
+        return self.waiting.get(sku, 0) if self.waiting else 0
+
+    def stock_of(self, sku: str) -> int:
+        """Those of the open units of `sku` that are held in stock."""
+        return self.open_of(sku) - self.waiting_of(sku)
+
+    def stock_lines(self) -> Lines:
+        """Open units that are held in stock, lines with any."""
+        if not self.waiting:
+            return self.open_lines()
+        pairs = ((sku, units - self.waiting_of(sku)) for sku, units in self.open_lines())
+        return tuple((sku, left) for sku, left in pairs if left)
 
     def _granted_of(self, sku: str) -> int:
         if len(self.lines) <= FEW_LINES:
@@ -158,8 +181,7 @@ class Reservation:
 
     def view(self) -> ReservationView:
         """The reservation as callers see it."""
-        done = self.done or {}
-        lines = tuple(ReservationLine(sku, quantity, *done.get(sku, (0, 0))) for sku, quantity in self.lines)
+        lines = tuple(self._line(sku, quantity) for sku, quantity in self.lines)
         return ReservationView(
             reservation_of(self.id),
             self.serial,
@@ -172,6 +194,10 @@ class Reservation:
             lines,
             home=self.home,
         )
+
+    def _line(self, sku: str, quantity: int) -> ReservationLine:
+        fulfilled, released = (self.done or {}).get(sku, (0, 0))
+        return ReservationLine(sku, quantity, fulfilled, released, waiting=self.waiting_of(sku))
 
     def as_row(self) -> tuple[object, ...]:
         """The columns in constructor order, for the snapshot."""
@@ -194,6 +220,8 @@ ROW = (
     "seq",
     "lost",
     "moved",
+    "waiting",
+    "promise_by_ns",
 )
 
 

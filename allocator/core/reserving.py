@@ -9,6 +9,7 @@ from allocator.core.codec import KIND
 from allocator.core.commands import Policy, Reserve, merge_lines
 from allocator.core.events import Refused, Reserved
 from allocator.core.limits import QUANTITY_MAX, TTL_MAX_NS, TTL_MIN_NS
+from allocator.core.promising import beyond_stock, let_wait, pick_at, with_supply
 from allocator.core.repeats import reserve_result, reserved_before
 from allocator.core.reservations import Reservation
 from allocator.core.results import HeldLine, Reason, Rejected, ReserveResult, ReserveStatus, State
@@ -37,23 +38,26 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:  # n
     problem = _problem(ledger, command, lines)
     if problem is not None:
         return problem, ()
-    lefts = _lefts(ledger, command, lines)
-    if isinstance(lefts, Rejected):
-        return lefts, ()
+    in_stock = lefts = _lefts(ledger, command, lines)
+    if command.promise_by_ns and not isinstance(in_stock, Rejected):
+        lefts = with_supply(ledger, command, lines, in_stock, now_ns)
+    if isinstance(in_stock, Rejected) or isinstance(lefts, Rejected):
+        return lefts, ()  # type: ignore[return-value]  # one of them is an error, and then the last is
     if not ledger.accepting:
         return _refuse(command, now_ns, ReserveStatus.LOCATION_CLOSED, lines, lefts)
     granted = _grant(command.policy, lines, lefts)
     if not granted:
         return _refuse(command, now_ns, ReserveStatus.INSUFFICIENT_STOCK, lines, lefts)
+    waiting = beyond_stock(granted, lines, in_stock) if command.promise_by_ns else ()
     if ledger.capacity.plan is not None:
         units = sum(quantity for _, quantity in granted)
-        refusal = _beyond_capacity(ledger, command, now_ns, units)
+        refusal = _beyond_capacity(ledger, now_ns, units, pick_at(command, now_ns, waiting))
         if isinstance(refusal, Rejected):
             return refusal, ()
         if refusal is not None:
             return _refuse(command, now_ns, ReserveStatus.NO_CAPACITY, lines, lefts, refusal)
-    if granted is not lines:
-        event = Reserved(now_ns, command, granted)
+    if granted is not lines or waiting:
+        event = Reserved(now_ns, command, () if granted is lines else granted, waiting)
         return reserve_result(event), (event,)
     held = [HeldLine(sku, quantity, quantity, 0) for sku, quantity in lines]
     result = ReserveResult(_HELD, command.reservation, now_ns, now_ns + command.ttl_ns, tuple(held))
@@ -62,7 +66,7 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:  # n
 
 def apply(ledger: StockLedger, event: Reserved) -> None:
     """Hold the granted units."""
-    at_ns, command, granted = event
+    at_ns, command, granted, waiting = event
     lines = granted or command.lines
     if len(lines) != 1 and not granted:
         lines = merge_lines(lines)
@@ -84,11 +88,14 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
         at_ns,
         at_ns,
         at_ns + (ledger.limits.open_grace_ns if command.home else command.ttl_ns),
-        command.pick_at_ns or at_ns,
+        pick_at(command, at_ns, waiting),
         None,
         command.home,
+        promise_by_ns=command.promise_by_ns,
     )
     book.hold(reservation)
+    if waiting:
+        let_wait(ledger, reservation, waiting)
     if ledger.capacity.plan is not None:
         ledger.capacity.forget_past(at_ns)
         ledger.capacity.book(reservation)
@@ -117,10 +124,9 @@ def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | 
     return None
 
 
-def _beyond_capacity(ledger: StockLedger, command: Reserve, now_ns: int, units: int) -> Rejected | int | None:
+def _beyond_capacity(ledger: StockLedger, now_ns: int, units: int, pick_at_ns: int) -> Rejected | int | None:
     """What the window still takes when `units` are too many for it; None when they fit."""
     book = ledger.capacity
-    pick_at_ns = command.pick_at_ns or now_ns
     if book.full(pick_at_ns, now_ns):
         detail = f"{book.windows_max} capacity windows are booked, the most there may be"
         return Rejected(Reason.TABLE_FULL, "pick_time", detail)

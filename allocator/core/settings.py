@@ -51,7 +51,7 @@ def apply_policy(ledger: StockLedger, event: PolicySet) -> None:
             for reservation in ledger.reservations.holding(line.sku):
                 if reservation.channel in quotas:
                     quota, reserved = quotas[reservation.channel]
-                    quotas[reservation.channel] = (quota, reserved + reservation.open_of(line.sku))
+                    quotas[reservation.channel] = (quota, reserved + reservation.stock_of(line.sku))
             ledger.quotas.replace(i, quotas)
         for disposition, units in _shifts(line):
             shift_disposition(ledger, line.sku, disposition, units)

@@ -43,12 +43,13 @@ def shortage_after(  # noqa: PLR0913  # one change, told by its parts
     for reservation in _newest_first(ledger, sku):
         if covered >= missing or len(named) == most:
             break
-        units = reservation.open_of(sku) - (served if reservation is served_one else 0)
+        units = reservation.stock_of(sku) - (served if reservation is served_one else 0)
         if units > 0:
             named.append(reservation_of(reservation.id))
             covered += units
-    count = len(ledger.reservations.by_sku.get(sku, ()))
-    if served_one is not None and served_one.open_of(sku) == served:
+    waiting = ledger.waiting.by_sku.get(i, {}) if i is not None else {}  # those with nothing in stock do not count
+    count = len(ledger.reservations.by_sku.get(sku, ())) - sum(not r.stock_of(sku) for r in waiting.values())
+    if served_one is not None and served_one.stock_of(sku) == served:
         count -= 1
     return ShortageFound(now_ns, sku, missing, tuple(named), count)
 

@@ -47,6 +47,7 @@ def dump(ledger: StockLedger) -> dict[str, Any]:
         "requests": [codec.tagged(event) for event in ledger.requests.by_id.values()],
         "movements": _dump_movements(ledger),
         "supplies": ledger.supply.as_state(),
+        "missing": list(ledger.waiting.missing.items()),
     }
 
 
@@ -73,6 +74,7 @@ def load(cls: type[StockLedger], state: dict[str, Any]) -> StockLedger:
         ledger.requests.order.append((event.at_ns, event.command[0]))
     _load_movements(ledger, state["movements"])
     ledger.supply.load(state.get("supplies", ((), (), 0)), ledger.stock.index)
+    ledger.waiting.missing = dict(state.get("missing", ()))
     return ledger
 
 
@@ -85,6 +87,9 @@ def _load_reservations(ledger: StockLedger, state: dict[str, Any]) -> None:
         if reservation.lost is not None:
             reservation.lost = {sku: list(pair) for sku, pair in reservation.lost.items()}
         book.add(reservation)
+        waiting, reservation.waiting = reservation.waiting, None
+        for sku, units in (waiting or {}).items():
+            ledger.waiting.add(ledger.stock.index[sku], sku, reservation, units)
     book.closed = deque(state["closed"])
     book.serial = state["serial"]
     telling = state.get("telling", ())

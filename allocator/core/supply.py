@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from allocator.core.commands import SupplyKind
 from allocator.core.limits import SUPPLIES_TOLD_MAX
 from allocator.core.results import SupplyView
+from allocator.core.waiting import DueQueue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,16 +71,18 @@ class SupplyBook:
         by_sku: SKU index -> key -> open supply; an emptied entry stays, so that readers are told it is empty.
         ended: keys of those with nothing open, in the order they ended.
         serial: serial of the newest one.
+        due: open ones by the date they are expected.
         supplies_max: most there may be.
     """
 
-    __slots__ = ("by_key", "by_sku", "ended", "serial", "supplies_max")
+    __slots__ = ("by_key", "by_sku", "due", "ended", "serial", "supplies_max")
 
     def __init__(self, supplies_max: int) -> None:
         self.supplies_max = supplies_max
         self.by_key: dict[Key, Supply] = {}
         self.by_sku: dict[int, dict[Key, Supply]] = {}
         self.ended: dict[Key, None] = {}
+        self.due = DueQueue()
         self.serial = 0
 
     def room(self) -> int:
@@ -92,6 +95,7 @@ class SupplyBook:
         kind = line.kind or known.kind or SupplyKind.PURCHASE_ORDER
         told = known._replace(kind=int(kind), quantity=line.quantity, expect_ns=line.expect_ns, told_ns=occurred_ns)
         self._put(i, told._replace(closed=not line.quantity))
+        self._await(i, line)
 
     def receive(self, i: int, line: SupplyLine, occurred_ns: int, *, final: bool) -> None:
         """Note that the units of `line` came; `final` ends the supply, whatever is missing."""
@@ -129,6 +133,7 @@ class SupplyBook:
             self.by_key[supply.key] = supply
             if supply.open:
                 self.by_sku.setdefault(index[supply.sku], {})[supply.key] = supply
+                self.due.push(supply.expect_ns, index[supply.sku], supply.supply)
         self.ended = dict.fromkeys(tuple(key) for key in ended)
 
     def _known(self, supply: str, sku: str) -> Supply:
@@ -150,6 +155,16 @@ class SupplyBook:
         else:
             holders.pop(key, None)
             self.ended.setdefault(key, None)
+
+    def _await(self, i: int, line: SupplyLine) -> None:
+        """Queue the date of an announcement; of a queue that is stale for the most part, only what is open is kept."""
+        if line.quantity:
+            self.due.push(line.expect_ns, i, line.supply)
+        if len(self.due.entries) > 2 * (len(self.by_key) - len(self.ended)) + 64:
+            self.due = DueQueue()
+            for index, holders in self.by_sku.items():
+                for supply in holders.values():
+                    self.due.push(supply.expect_ns, index, supply.supply)
 
     def _make_room(self) -> None:
         while len(self.by_key) >= self.supplies_max and self.ended:

@@ -29,6 +29,7 @@ def apply(ledger: StockLedger, event: SupplySet) -> None:
     for line in event.command.lines:
         i = ledger.stock.add(line.sku)
         ledger.supply.announce(i, line, event.at_ns)
+        ledger.waiting.stir(i, line.supply)
         ledger.touch(i)
 
 
@@ -39,6 +40,7 @@ def apply_movement(ledger: StockLedger, i: int, movement: Movement, occurred_ns:
         book.receive(i, line, occurred_ns, final=movement.final)
     elif not book.is_older(line.supply, line.sku, occurred_ns):
         book.announce(i, line, occurred_ns)
+    ledger.waiting.stir(i, line.supply)
 
 
 def is_late(ledger: StockLedger, movement: Movement, occurred_ns: int) -> bool:

@@ -63,9 +63,9 @@ def apply_committed(ledger: StockLedger, event: Committed) -> None:
 
 
 def commit_units(ledger: StockLedger, reservation: Reservation, at_ns: int) -> None:
-    """Move the open units of a hold to committed; it does not end by itself any more."""
+    """Move the open units of a hold to committed, waiting ones go on waiting; it does not end by itself any more."""
     stock = ledger.stock
-    for sku, quantity in reservation.open_lines():
+    for sku, quantity in reservation.stock_lines():
         i = stock.index[sku]
         stock.held[i] -= quantity
         stock.committed[i] += quantity
@@ -113,16 +113,29 @@ def ship(ledger: StockLedger, reservation: Reservation, lines: Lines, at_ns: int
         ledger.movements.add_delta(sku, at_ns, -quantity, ledger.version + 1, at_ns)
 
 
-def give_back(ledger: StockLedger, reservation: Reservation, lines: Lines, at_ns: int, end: State) -> None:
-    """Make `lines` of `reservation` available again; it ends as `end` when that was all of it."""
+def give_back(
+    ledger: StockLedger,
+    reservation: Reservation,
+    lines: Lines,
+    at_ns: int,
+    end: State,
+    from_stock: Lines = (),
+) -> None:
+    """Make `lines` of `reservation` available again; it ends as `end` when that was all of it.
+
+    Waiting units go first, but for those of `lines` that were in stock for certain, as `from_stock` says.
+    """
     stock = ledger.stock
     column = stock.held if reservation.state == State.HELD else stock.committed
     units = 0
     left = dict(reservation.open_lines())
     for sku, quantity in lines:
         i = stock.index[sku]
-        column[i] -= quantity
-        ledger.quotas.reserve(i, reservation.channel, -quantity)
+        units_in_stock = quantity
+        if reservation.waiting:
+            units_in_stock -= _stop_waiting(ledger, reservation, i, quantity, dict(from_stock).get(sku, 0))
+        column[i] -= units_in_stock
+        ledger.quotas.reserve(i, reservation.channel, -units_in_stock)
         reservation.finish(sku, quantity, RELEASED)
         _let_go(ledger, reservation, i, left[sku] - quantity)
         units += quantity
@@ -132,11 +145,17 @@ def give_back(ledger: StockLedger, reservation: Reservation, lines: Lines, at_ns
 
 
 def take_out(ledger: StockLedger, reservation: Reservation, i: int, quantity: int, left: int) -> None:
-    """Count units of SKU `i`, of which `left` are open, as fulfilled: neither reserved nor ring-fenced any more."""
+    """Count units of SKU `i`, of which `left` are open, as fulfilled: neither reserved nor ring-fenced any more.
+
+    Units in stock go first; waiting ones go when more left than that, as it then was what they waited for.
+    """
     stock = ledger.stock
     column = stock.held if reservation.state == State.HELD else stock.committed
-    column[i] -= quantity
-    ledger.quotas.sell(i, reservation.channel, quantity)
+    in_stock = quantity
+    if reservation.waiting:
+        in_stock -= _stop_waiting(ledger, reservation, i, quantity, reservation.stock_of(stock.skus[i]))
+    column[i] -= in_stock
+    ledger.quotas.sell(i, reservation.channel, in_stock)
     reservation.finish(ledger.stock.skus[i], quantity, FULFILLED)
     _let_go(ledger, reservation, i, left - quantity)
 
@@ -147,6 +166,17 @@ def close_if_done(ledger: StockLedger, reservation: Reservation, at_ns: int, end
     if not reservation.open_lines():
         state = State.FULFILLED if reservation.fulfilled_units else end
         ledger.reservations.close(reservation, state, at_ns)
+
+
+def _stop_waiting(ledger: StockLedger, reservation: Reservation, i: int, quantity: int, in_stock: int) -> int:
+    """Let those of `quantity` units of SKU `i` wait no longer that are not among the `in_stock`; how many they are."""
+    sku = ledger.stock.skus[i]
+    least = quantity - reservation.stock_of(sku)
+    most = min(reservation.waiting_of(sku), quantity - min(quantity, in_stock))
+    units = max(least, most)
+    if units > 0:
+        ledger.waiting.add(i, sku, reservation, -units)
+    return max(0, units)
 
 
 def _let_go(ledger: StockLedger, reservation: Reservation, i: int, left: int) -> None:
@@ -193,8 +223,8 @@ def _decide_lines(
             return TransitionStatus.LINES_EXCEED_OPEN
         if type(command) is Fulfil and reservation.state == State.HELD:
             return TransitionStatus.NOT_COMMITTED
-        open_units = dict(reservation.open_lines())
-        if any(open_units.get(sku, 0) < quantity for sku, quantity in asked):
+        open_units = dict(reservation.open_lines() if type(command) is Release else reservation.stock_lines())
+        if not open_units or any(open_units.get(sku, 0) < quantity for sku, quantity in asked):
             return TransitionStatus.LINES_EXCEED_OPEN
         wanted = dict(asked) or open_units
         return event(tuple((sku, wanted[sku]) for sku in open_units if sku in wanted))

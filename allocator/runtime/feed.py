@@ -12,6 +12,7 @@ import numpy as np
 
 from allocator.core import codec
 from allocator.core.ledger import StockLedger
+from allocator.core.limits import DAY_NS
 from allocator.core.network.ledger import NetworkLedger
 from allocator.core.promise import dated_steps
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 CHANGES_MAX: Final = 2_048
 """Batches a feed keeps per ledger; a reader further behind gets everything anew."""
+WAITING_DATES_MAX: Final = 512
+"""Promise dates of one SKU that readers are told one by one; more than that are told by the day."""
 
 
 class Change(NamedTuple):
@@ -45,6 +48,8 @@ class Machine(Protocol):
     def enact(self, command: Any, result: Any, events: Sequence[Any]) -> Any: ...  # noqa: ANN401, D102
 
     def tick(self, now_ns: int) -> list[Any]: ...  # noqa: D102
+
+    def settle(self, now_ns: int) -> list[Any]: ...  # noqa: D102
 
     def next_expiry_ns(self) -> int | None: ...  # noqa: D102
 
@@ -125,10 +130,22 @@ def _stock(
     free = ledger.stock.free_of(indexes)
     quotas, supply = ledger.quotas, ledger.supply
     limited = [(i, quotas.unused(i)) for i in indexes.tolist() if i in quotas.by_sku] if quotas.by_sku else []
-    expected = [i for i in indexes.tolist() if i in supply.by_sku] if supply.by_sku else []
-    dated = [(i, dated_steps(supply.steps(i), ())) for i in expected]
+    dated = _dated(ledger, indexes.tolist()) if supply.by_sku or ledger.waiting.by_sku else []
     skus = ledger.stock.skus[start:]
     return codec.pack((indexes.astype("<i4").tobytes(), free.tobytes(), limited, start, skus, dated, capacity))
+
+
+def _dated(ledger: StockLedger, indexes: list[int]) -> list[tuple[int, list[tuple[int, int, int]]]]:
+    """The dated steps of those of the SKUs at `indexes` that have, or had, some."""
+    supply, waiting = ledger.supply, ledger.waiting
+    found = []
+    for i in indexes:
+        if i in supply.by_sku or i in waiting.by_sku:
+            steps = waiting.steps(i)
+            if len(steps) > WAITING_DATES_MAX:  # a little earlier than it is: less is promised, never more
+                steps = [(at_ns - at_ns % DAY_NS, units) for at_ns, units in steps]
+            found.append((i, dated_steps(supply.steps(i), steps)))
+    return found
 
 
 def _capacity(ledger: StockLedger, whole: bool, windows: Iterable[int]) -> Capacity | None:  # noqa: FBT001  # as drained

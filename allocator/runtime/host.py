@@ -16,7 +16,7 @@ import structlog
 from allocator.core import codec
 from allocator.core import commands as c
 from allocator.core.errors import AllocatorError
-from allocator.core.events import Limited, ShortageFound
+from allocator.core.events import Limited, ShortageFound, SupplyShort
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import CLOCK_SKEW_MAX_NS, NS_PER_S
 from allocator.core.results import Reason, Rejected
@@ -239,7 +239,9 @@ class LedgerHost:
             tag = array[0] if array else None
             log.exception("command failed", shard=item.shard, tag=tag, correlation_id=correlation_id)
             return Rejected(Reason.INTERNAL, "", f"{type(error).__name__} while deciding; nothing was changed"), ()
-        return machine.enact(command, result, events), events
+        result = machine.enact(command, result, events)
+        following = machine.settle(now_ns)
+        return result, (*events, *following) if following else events
 
     def _close(self, batches: Iterable[_Batch]) -> None:
         """End each batch that has events: queue its journal entry and its change."""
@@ -338,6 +340,9 @@ def _not_serving(name: str, item: Hosted | None) -> Rejected:
 
 def _tell(name: str, events: Iterable[Any], correlation_id: str) -> None:
     for event in events:
+        if type(event) is SupplyShort and event.missing:
+            log.warning("supply short", location=name, sku=event.sku, supply=event.supply, missing=event.missing,
+                        reservations=event.reservations, correlation_id=correlation_id)  # fmt: skip
         if type(event) is ShortageFound:
             log.warning("shortage", location=name, sku=event.sku, missing=event.missing,
                         reservations=event.reservations, correlation_id=correlation_id)  # fmt: skip

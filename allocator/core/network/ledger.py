@@ -107,6 +107,10 @@ class NetworkLedger:
         """Nothing in the network expires."""
         return None
 
+    def settle(self, now_ns: int) -> list[t.NetworkChanged]:  # noqa: ARG002  # one shape for all ledgers
+        """Nothing follows from a change of the network."""
+        return []
+
     def close_batch(self) -> int:
         """End a batch of applied events: the version grows by one and is returned."""
         self.version += 1

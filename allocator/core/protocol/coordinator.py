@@ -215,7 +215,8 @@ def _part(location: str, command: Reserve, answer: object) -> PartSpec | None:
     if not isinstance(answer, ReserveResult):
         return None
     lines = tuple((line.sku, line.held) for line in answer.lines if line.held)
-    return PartSpec(command.reservation, location, lines) if lines else None
+    waiting = tuple((line.sku, line.waiting) for line in answer.lines if line.waiting)
+    return PartSpec(command.reservation, location, lines, waiting) if lines else None
 
 
 def _whole(answer: ReserveResult) -> bool:

@@ -218,7 +218,8 @@ def view(ledger: StockLedger, reservation: str) -> ReservationView | None:
 
 def as_header(ledger: StockLedger, reservation: Reservation) -> Header:
     """A reservation of this location alone seen as a header with one part; changes nothing."""
-    spec = t.PartSpec(reservation.id, ledger.location, reservation.lines)
+    waiting = tuple((reservation.waiting or {}).items())
+    spec = t.PartSpec(reservation.id, ledger.location, reservation.lines, waiting)
     command = t.Open("", reservation.id, (spec,), TTL_DEFAULT_NS, reservation.channel, reservation.order)
     header = Header(command, reservation.serial, reservation.created_ns)
     header.state, header.updated_ns = reservation.state, reservation.updated_ns

@@ -66,7 +66,8 @@ def _do(ledger: StockLedger, part: Reservation, event: t.Followed) -> None:
     _take_off(ledger, part, lost, damaged, at_ns)
     part.expires_ns = asks_at(command)
     part.updated_ns = at_ns
-    give_back(ledger, part, _added(released, lost, damaged), at_ns, State(max(State.RELEASED, command.state)))
+    end = State(max(State.RELEASED, command.state))
+    give_back(ledger, part, _added(released, lost, damaged), at_ns, end, _added(lost, damaged))
     if part.live:
         ledger.reservations.await_asking(part)
 
