@@ -32,9 +32,16 @@ class RunningService:
         folder: for data, network file and log.
         locations: ids of open stores.
         options: more options of `allocator serve`.
+        network: more of the network file.
     """
 
-    def __init__(self, folder: Path, locations: Sequence[str], options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        locations: Sequence[str],
+        options: Sequence[str] = (),
+        network: Mapping[str, object] | None = None,
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.log = folder / "service.log"
@@ -42,8 +49,8 @@ class RunningService:
         self.address = f"127.0.0.1:{self.port}"
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        network = {"locations": [{"id": name, "kind": "store"} for name in locations]}
-        (folder / "network.yaml").write_text(yaml.safe_dump(network), encoding="utf-8")
+        rows = {"locations": [{"id": name, "kind": "store"} for name in locations]}
+        (folder / "network.yaml").write_text(yaml.safe_dump(rows | dict(network or {})), encoding="utf-8")
 
     def start(self) -> None:
         """Start it and wait until every location answers."""
@@ -74,6 +81,12 @@ class RunningService:
     def kill_actor(self, location: str) -> int:
         """SIGKILL the actor that hosts `location`; returns its process id."""
         pid = self.actor_of(location)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def kill_gateway(self) -> int:
+        """SIGKILL one gateway process; returns its process id."""
+        pid = next(process.pid for process in self._tree() if "allocator.gateway" in process.cmdline())
         os.kill(pid, signal.SIGKILL)
         return pid
 

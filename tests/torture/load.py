@@ -12,15 +12,22 @@ from typing import Any
 
 from allocator.client import (
     AsyncClient,
+    FulfilmentMode,
+    LineQuantity,
     Movement,
     MovementStatus,
     MovementType,
+    Reservation,
     ReservationState,
+    SourcingOrder,
     TransitionStatus,
 )
 from allocator.client.errors import RequestError
 
 SOURCE = "torture"
+LEVEL = "standard"
+Hold = Callable[[AsyncClient], Awaitable[tuple[Reservation | None, bool]]]
+"""Holds units: the reservation, if any, and whether that was the answer to an earlier call."""
 STATES = {
     "commit": ReservationState.COMMITTED,
     "release": ReservationState.RELEASED,
@@ -31,11 +38,10 @@ RANK = {state: n for n, state in enumerate((ReservationState.HELD, *STATES.value
 
 @dataclass
 class Order:
-    """A reservation as the acknowledgements tell it."""
+    """A reservation as the acknowledgements tell it, with its units by (location, SKU)."""
 
     name: str
-    location: str
-    lines: dict[str, int]
+    lines: Counter[tuple[str, str]]
     state: ReservationState = ReservationState.HELD
 
 
@@ -73,7 +79,7 @@ class Books:
         units: Counter[tuple[str, str]] = Counter()
         for order in self.orders.values():
             if order.state is state:
-                units.update({(order.location, sku): quantity for sku, quantity in order.lines.items()})
+                units.update(order.lines)
         return units
 
 
@@ -105,7 +111,27 @@ class Worker:
             [(), ("commit",), ("release",), ("commit", "fulfil"), ("commit", "release")], (2, 2, 1, 4, 1)
         )[0]
         lines = {name: self._random.randint(1, 3) for name in self._random.sample(self._skus, 2)}
-        return self._order(where, lines, request_id, fates)
+        return self._order(self._hold(where, lines, request_id), request_id, fates)
+
+    def _hold(self, where: str, lines: dict[str, int], name: str) -> Hold:
+        """One of the ways to hold: at one location, at two, or wherever it is best."""
+        way = self._random.choice(("one", "several", "best"))
+        other = self._random.choice(self._locations)
+        placed = [LineQuantity(sku, at, units) for (sku, units), at in zip(lines.items(), (where, other), strict=True)]
+        rows = tuple((sku, units) for sku, units in lines.items())
+
+        async def hold(client: AsyncClient) -> tuple[Reservation | None, bool]:
+            if way == "best":
+                order = SourcingOrder(rows, mode=FulfilmentMode.SHIP_FROM_STORE, service_level=LEVEL, splits_max=3)
+                found = await client.allocate(order, ttl_s=3600, request_id=name)
+                return found.reservation, found.repeated
+            if way == "several":
+                result = await client.reserve(placed, ttl_s=3600, request_id=name)
+            else:
+                result = await client.reserve(lines, at=where, ttl_s=3600, request_id=name)
+            return result.reservation, result.repeated
+
+        return hold
 
     def _receipt(self, where: str, sku: str, units: int, name: str) -> Callable[[AsyncClient], Awaitable[None]]:
         async def write(client: AsyncClient) -> None:
@@ -117,17 +143,17 @@ class Worker:
 
         return write
 
-    def _order(
-        self, where: str, lines: dict[str, int], name: str, fates: tuple[str, ...]
-    ) -> Callable[[AsyncClient], Awaitable[None]]:
+    def _order(self, hold: Hold, name: str, fates: tuple[str, ...]) -> Callable[[AsyncClient], Awaitable[None]]:
         async def write(client: AsyncClient) -> None:
             """Every step is taken again under its own id; only what is new enters the books."""
-            result = await client.reserve(lines, at=where, ttl_s=3600, request_id=name)
-            if result.reservation is None:
+            reservation, repeated = await hold(client)
+            if reservation is None:
                 self._books.refused += name not in self._books.orders
                 return
-            order = self._books.orders.setdefault(name, Order(result.reservation.name, where, lines))
-            self._books.acknowledge(name, repeated=result.repeated)
+            held = Counter({(line.location, line.sku): line.held for line in reservation.lines})
+            order = self._books.orders.setdefault(name, Order(reservation.name, held))
+            assert order.lines == held, (order, reservation)
+            self._books.acknowledge(name, repeated=repeated)
             for fate in fates:
                 await self._step(client, order, fate, f"{fate[0]}-{name}")
 
@@ -140,5 +166,5 @@ class Worker:
         if RANK[STATES[fate]] > RANK[order.state]:
             order.state = STATES[fate]
             if fate == "fulfil":
-                self._books.on_hand.subtract({(order.location, sku): q for sku, q in order.lines.items()})
+                self._books.on_hand.subtract(order.lines)
         self._books.acknowledge(request_id, repeated=result.repeated)
