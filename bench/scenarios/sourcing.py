@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from bench import speed
+from bench import allocating, speed
 from bench.quality import (
     SHAPES,
     Instance,
@@ -48,10 +48,13 @@ class Size(NamedTuple):
     Figure("plan_400_p99_ms", "the same, 99 in 100"),
     Figure("plan_20_p50_ms", "three plans for 5 lines over 20 locations, half of the orders within", at_most=0.2),
     Figure("plan_20_p99_ms", "the same, 99 in 100"),
+    Figure("reserves_per_s", "single-line reserves of a real service, in the same run"),
+    Figure("allocates_per_s", "single-line orders sourced and held by it"),
+    Figure("allocate_ratio_reserve", "the second as a share of the first", at_least=0.5),
 )
 def measure(bench: Bench) -> Figures:
-    """Sourcing on one core: cost against HiGHS on seeded instances, and time for one order."""
-    return run(bench, Size())
+    """Sourcing: cost against HiGHS on seeded instances, time for one order, and Allocate beside Reserve over gRPC."""
+    return run(bench, Size()) | allocating.measure(bench)
 
 
 def run(bench: Bench, size: Size) -> Figures:
