@@ -6,11 +6,10 @@ import random
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.type.latlng_pb2 import LatLng
 
 from allocator.v1 import network_pb2 as n
 from allocator.v1 import reservation_pb2 as pb
@@ -18,6 +17,7 @@ from allocator.v1.common_pb2 import FULFILMENT_MODE_SHIP_FROM_STORE
 from allocator.v1.network_pb2_grpc import NetworkServiceStub
 from allocator.v1.reservation_pb2_grpc import ReservationServiceStub
 from allocator.v1.sourcing_pb2 import OrderLine, SourcingOrder
+from bench.errors import BenchError
 from bench.load import Calls, Load
 from bench.load import run as run_load
 from bench.pace import ClosedLoop
@@ -25,28 +25,43 @@ from bench.registry import Bench, Figures
 from bench.service import Service
 from bench.stock import receive
 
-LOCATIONS: Final = tuple(f"bench-{number}" for number in range(1, 5))
-SKUS: Final = 1_000
 PLENTY: Final = 1_000_000
-IN_FLIGHT: Final = 64
-PROCESSES: Final = 2
-WARM_UP_S: Final = 2.0
 TTL: Final = Duration(seconds=4 * 3600)
 TIMEOUT_S: Final = 30.0
 LEVEL: Final = "standard"
 
 
+class Size(NamedTuple):
+    """How big the network and the load are."""
+
+    locations: int = 4
+    skus: int = 1_000
+    in_flight: int = 64
+    processes: int = 2
+    warm_up_s: float = 2.0
+
+    @property
+    def names(self) -> list[str]:
+        """The locations."""
+        return [f"bench-{number}" for number in range(1, self.locations + 1)]
+
+
 def measure(bench: Bench) -> Figures:
-    """Both rates, and the one as a share of the other: Reserve, Allocate, Allocate, Reserve, so that drift cancels."""
+    """Both rates on a service of its own."""
     folder = bench.folder / "allocate"
     folder.mkdir(parents=True)
-    with Service(folder, LOCATIONS) as service:
-        _open(service.address)
-        cells = ((name, _sku(i), PLENTY) for name in LOCATIONS for i in range(SKUS))
-        receive(service.address, cells, bench.tell)
-        rates: dict[str, list[float]] = {"reserve": [], "allocate": []}
-        for name in ("reserve", "allocate", "allocate", "reserve"):
-            rates[name].append(_rate(bench, service.address, name))
+    with Service(folder, Size().names) as service:
+        return run(bench, service.address, Size())
+
+
+def run(bench: Bench, address: str, size: Size) -> Figures:
+    """Both rates, and the one as a share of the other: Reserve, Allocate, Allocate, Reserve, so that drift cancels."""
+    _open(address, size)
+    cells = ((name, _sku(i), PLENTY) for name in size.names for i in range(size.skus))
+    receive(address, cells, bench.tell)
+    rates: dict[str, list[float]] = {"reserve": [], "allocate": []}
+    for name in ("reserve", "allocate", "allocate", "reserve"):
+        rates[name].append(_rate(bench, address, name, size))
     reserve, allocate = (sum(rates[name]) / 2 for name in ("reserve", "allocate"))
     return {
         "reserves_per_s": reserve,
@@ -55,31 +70,32 @@ def measure(bench: Bench) -> Figures:
     }
 
 
-def _rate(bench: Bench, address: str, name: str) -> float:
-    make = partial(_CALLS[name])
-    load = Load(address, make, ClosedLoop(IN_FLIGHT), PROCESSES, WARM_UP_S, bench.seconds / 2)
-    bench.tell(f"{name}:")
-    measured = run_load(load, bench.tell)
-    if measured.errors:
-        bench.tell(f"{name}: {measured.errors} errors, {dict(measured.outcomes)}")
+def _rate(bench: Bench, address: str, name: str, size: Size) -> float:
+    make = partial(_CALLS[name], size)
+    load = Load(address, make, ClosedLoop(size.in_flight), size.processes, size.warm_up_s, bench.seconds / 2)
+    measured = run_load(load, lambda text: bench.tell(f"{name}: {text}"))
+    if measured.outcomes.keys() != {"HELD"}:
+        raise BenchError(f"{name}: not all were held: {dict(measured.outcomes)}")
     return measured.requests_per_s
 
 
-def _open(address: str) -> None:
+def _open(address: str, size: Size) -> None:
     """One lane from everywhere, and every location on the map."""
     with grpc.insecure_channel(address) as channel:
         network = NetworkServiceStub(channel)
         lane = n.Lane(service_level=LEVEL, parcel_micros=5_000_000, kg_km_micros=700)
         network.CreateLane(n.CreateLaneRequest(lane_id="standard", lane=lane), timeout=TIMEOUT_S)
-        for number, name in enumerate(LOCATIONS):
-            place = n.Location(name=f"locations/{name}", position=LatLng(latitude=50 + number, longitude=-number))
+        for number, name in enumerate(size.names):
+            place = n.Location(name=f"locations/{name}")
+            place.position.latitude, place.position.longitude = 50 + number, -number
             network.UpdateLocation(n.UpdateLocationRequest(location=place), timeout=TIMEOUT_S)
 
 
 class _Orders(Calls):
     """Orders of one unit of a random SKU."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, size: Size, number: int) -> None:
+        self._size = size
         self._lots = random.Random(number)
         self._stub: Any = None
 
@@ -93,11 +109,11 @@ class Reserves(_Orders):
 
     async def send(self) -> str:
         """Reserve."""
-        sku, location = _sku(self._lots.randrange(SKUS)), self._lots.choice(LOCATIONS)
+        sku, location = _sku(self._lots.randrange(self._size.skus)), self._lots.choice(self._size.names)
         line = pb.ReserveLine(sku=sku, quantity=1, location=f"locations/{location}")
         request = pb.ReserveRequest(lines=[line], request_id=str(uuid.uuid4()), ttl=TTL)
         answer = await self._stub.Reserve(request, timeout=TIMEOUT_S)
-        return pb.ReserveStatus.Name(answer.status)
+        return pb.ReserveStatus.Name(answer.status).removeprefix("RESERVE_STATUS_")
 
 
 class Allocates(_Orders):
@@ -105,17 +121,15 @@ class Allocates(_Orders):
 
     async def send(self) -> str:
         """Allocate."""
-        line = OrderLine(sku=_sku(self._lots.randrange(SKUS)), quantity=1, unit_weight_grams=500)
-        place = LatLng(latitude=self._lots.uniform(50, 54), longitude=self._lots.uniform(-4, 0))
-        order = SourcingOrder(
-            lines=[line], mode=FULFILMENT_MODE_SHIP_FROM_STORE, service_level=LEVEL, destination=place
-        )
+        line = OrderLine(sku=_sku(self._lots.randrange(self._size.skus)), quantity=1, unit_weight_grams=500)
+        order = SourcingOrder(lines=[line], mode=FULFILMENT_MODE_SHIP_FROM_STORE, service_level=LEVEL)
+        order.destination.latitude, order.destination.longitude = self._lots.uniform(50, 54), self._lots.uniform(-4, 0)
         request = pb.AllocateRequest(order=order, request_id=str(uuid.uuid4()), ttl=TTL)
         answer = await self._stub.Allocate(request, timeout=TIMEOUT_S)
-        return pb.AllocateStatus.Name(answer.status)
+        return pb.AllocateStatus.Name(answer.status).removeprefix("ALLOCATE_STATUS_")
 
 
-_CALLS: Final[dict[str, Callable[[int], Calls]]] = {"reserve": Reserves, "allocate": Allocates}
+_CALLS: Final[dict[str, Callable[[Size, int], Calls]]] = {"reserve": Reserves, "allocate": Allocates}
 
 
 def _sku(i: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import allocating
 from bench.errors import BenchError
 from bench.registry import Bench, scenarios
 from bench.scenarios import availability, boot, reserve
@@ -49,6 +50,14 @@ def test_checks_are_measured(service: Service, tmp_path: Path) -> None:
     assert figures.keys() == declared("availability")
     assert figures["requests_per_s"] > 0
     assert (figures["insufficient"], figures["errors"]) == (0, 0)
+
+
+def test_allocate_is_measured_beside_reserve(service: Service, tmp_path: Path) -> None:
+    """Both hold all they are asked for, and the ratio is that of the two rates."""
+    size = allocating.Size(locations=2, skus=3, in_flight=8, warm_up_s=0.1)
+    figures = allocating.run(Bench(0.5, tmp_path, told), service.address, size)
+    assert figures.keys() < declared("sourcing")
+    assert figures["allocate_ratio_reserve"] == figures["allocates_per_s"] / figures["reserves_per_s"]
 
 
 def test_a_start_is_timed_and_its_stock_checked(service: Service, tmp_path: Path) -> None:
