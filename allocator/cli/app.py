@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from allocator.cli import audit, journal, load, network, orders, replay, serve, stock
+from allocator.cli import audit, journal, load, network, orders, replay, serve, sourcing, stock
 from allocator.cli.output import warn
 from allocator.cli.problems import in_one_line
 from allocator.cli.session import DEFAULT_ADDRESS, Session, session_of
@@ -53,6 +53,7 @@ def options(
 
 serve.register(app)
 orders.register(app)
+sourcing.register(app)
 stock.register(app)
 load.register(app)
 network.register(app)

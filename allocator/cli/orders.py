@@ -8,6 +8,7 @@ from uuid import uuid4
 import typer
 
 from allocator.cli import parameters as p
+from allocator.cli.order_options import moment_of
 from allocator.cli.output import emit, emit_rows, numbers, say, show_rows, show_table, words
 from allocator.cli.session import session_of
 
@@ -20,7 +21,9 @@ PANEL = "Orders"
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(rich_help_panel=PANEL, epilog="Example: allocator check APPLE=2 PEAR=1 --location leeds")(check)
-    app.command(rich_help_panel=PANEL, epilog="Example: allocator reserve APPLE=2 --at leeds --ttl 30m")(reserve)
+    app.command(rich_help_panel=PANEL, epilog="Example: allocator reserve APPLE=2 PEAR=1@york --at leeds --ttl 30m")(
+        reserve
+    )
     app.command(rich_help_panel=PANEL, epilog="Example: allocator commit NAME")(commit)
     app.command(rich_help_panel=PANEL, epilog="Example: allocator extend NAME --ttl 30m")(extend)
     app.command(rich_help_panel=PANEL, epilog="Example: allocator release NAME APPLE=1 --reason cancelled")(release)
@@ -62,18 +65,22 @@ def check(
         ]
         columns = [*words("SKU"), *numbers("wanted", "available"), *words("enough", "where")]
         show_table(columns, rows)
-    _exit(ok=result.ok)
+    exit_by(ok=result.ok)
 
 
 def reserve(
     *,
     context: typer.Context,
-    lines: p.Lines,
-    at: Annotated[str, typer.Option("--at", metavar="LOCATION", help="Where to hold them.")],
+    lines: p.PlacedLines,
+    at: Annotated[str, typer.Option("--at", metavar="LOCATION", help="Where to hold lines that do not say.")] = "",
     ttl_s: p.Ttl = None,
     channel: p.Channel = "",
     order: Annotated[str, typer.Option("--order", help="Your own reference.")] = "",
     partial: Annotated[bool, typer.Option("--partial", help="Hold what there is, instead of all or nothing.")] = False,
+    promise_by: Annotated[
+        str,
+        typer.Option("--promise-by", metavar="DATE", help="Hold what stock lacks against supply expected by then."),
+    ] = "",
     request_id: p.RequestId = None,
     as_json: p.Json = False,
 ) -> None:
@@ -83,7 +90,7 @@ def reserve(
     """
     from allocator.client import ReservePolicy
 
-    wanted, request_id = p.lines_of(lines), request_id or uuid4().hex
+    wanted, request_id, by = p.placed_lines_of(lines, at), request_id or uuid4().hex, moment_of(promise_by)
     with session_of(context).client() as client:
         result = client.reserve(
             wanted,
@@ -93,12 +100,13 @@ def reserve(
             policy=ReservePolicy.PARTIAL if partial else ReservePolicy.ALL_OR_NOTHING,
             order=order,
             request_id=request_id,
+            promise_by=by,
         )
     if as_json:
         emit(result, request_id=request_id)
     else:
         _show_reserve(result)
-    _exit(ok=result.ok)
+    exit_by(ok=result.ok)
 
 
 def commit(
@@ -126,13 +134,13 @@ def extend(
 def release(
     context: typer.Context,
     name: p.ReservationName,
-    lines: p.SomeLines = None,
+    lines: p.SomePlacedLines = None,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the journal and the ERP.")] = "",
     request_id: p.RequestId = None,
     as_json: p.Json = False,
 ) -> None:
     """Give units of a reservation back, all that are open or some."""
-    wanted = p.lines_of(lines)
+    wanted = p.placed_lines_of(lines)
     with session_of(context).client() as client:
         result = client.release(name, wanted, reason=reason, request_id=request_id)
     _show_transition(result, as_json=as_json)
@@ -141,12 +149,12 @@ def release(
 def fulfil(
     context: typer.Context,
     name: p.ReservationName,
-    lines: p.SomeLines = None,
+    lines: p.SomePlacedLines = None,
     request_id: p.RequestId = None,
     as_json: p.Json = False,
 ) -> None:
     """Take units of a committed reservation out of the building, all that are open or some."""
-    wanted = p.lines_of(lines)
+    wanted = p.placed_lines_of(lines)
     with session_of(context).client() as client:
         result = client.fulfil(name, wanted, request_id=request_id)
     _show_transition(result, as_json=as_json)
@@ -170,7 +178,7 @@ def reservations(
     with session_of(context).client() as client:
         if name is not None:
             found = client.reservation(name)
-            emit(found) if as_json else _show_reservation(found)
+            emit(found) if as_json else show_reservation(found)
             return
         matching = client.reservations(location=location, state=_state(state), order=order)
         rows = p.row_limit(limit, as_json=as_json)
@@ -193,28 +201,28 @@ def _state(text: str) -> ReservationState:
 
 def _row(found: Reservation) -> tuple[object, ...]:
     open_units = ", ".join(f"{line.sku} {line.open:,}" for line in found.lines if line.open)
-    return found.name, found.state.lower(), found.home_location, found.order, open_units, _expiry(found)
+    return found.name, found.state.lower(), found.home_location, found.order, open_units, expiry_of(found)
 
 
-def _expiry(found: Reservation) -> str:
+def expiry_of(found: Reservation) -> str:
+    """When a reservation expires, in local time; "" for never."""
     return f"{found.expires_at.astimezone():%Y-%m-%d %H:%M:%S}" if found.expires_at else ""
 
 
 def _show_reserve(result: ReserveResult) -> None:
     columns = [*words("SKU", "location", "outcome"), *numbers("wanted", "held", "available")]
     rows = [
-        (line.sku, line.location, _words(line.status), line.requested, line.held, line.available)
+        (line.sku, line.location, in_words(line.status), line.requested, line.held, line.available)
         for line in result.lines
     ]
     show_table(columns, rows)
     if result.reservation is None:
         left = f": the window still takes {result.capacity_left:,}" if result.status == "NO_CAPACITY" else ""
-        say(f"Refused, nothing is held: {_words(result.status)}{left}.")
+        say(f"Refused, nothing is held: {in_words(result.status)}{left}.")
         return
     again = " by an earlier request with this id" if result.repeated else ""
-    say(
-        f"{_words(result.status).capitalize()}{again} as {result.reservation.name} until {_expiry(result.reservation)}."
-    )
+    held = f"{in_words(result.status).capitalize()}{again} as {result.reservation.name}"
+    say(f"{held} until {expiry_of(result.reservation)}.")
     say(f"Place the order with: allocator commit {result.reservation.name}")
 
 
@@ -223,24 +231,27 @@ def _show_transition(result: TransitionResult, *, as_json: bool) -> None:
         emit(result)
     else:
         if result.reservation is not None:
-            _show_reservation(result.reservation)
-        say("Done." if result.ok else f"Refused, nothing changed: {_words(result.status)}.")
-    _exit(ok=result.ok)
+            show_reservation(result.reservation)
+        say("Done." if result.ok else f"Refused, nothing changed: {in_words(result.status)}.")
+    exit_by(ok=result.ok)
 
 
-def _show_reservation(found: Reservation) -> None:
+def show_reservation(found: Reservation) -> None:
+    """Print a reservation."""
     order = f", order {found.order}" if found.order else ""
-    until = f" until {_expiry(found)}" if found.expires_at and found.state == "HELD" else ""
+    until = f" until {expiry_of(found)}" if found.expires_at and found.state == "HELD" else ""
     say(f"{found.name}: {found.state.lower()}{until} at {found.home_location}{order}")
     columns = [*words("SKU", "location"), *numbers("held", "open", "fulfilled", "released")]
     rows = [(line.sku, line.location, line.held, line.open, line.fulfilled, line.released) for line in found.lines]
     show_table(columns, rows)
 
 
-def _words(status: str) -> str:
+def in_words(status: str) -> str:
+    """A status as a sentence has it."""
     return status.lower().replace("_", " ")
 
 
-def _exit(*, ok: bool) -> None:
+def exit_by(*, ok: bool) -> None:
+    """End with exit code 1 unless it went well."""
     if not ok:
         raise typer.Exit(1)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from allocator.client import LineQuantity
 
 _SPANS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
@@ -20,6 +23,14 @@ SomeLines = Annotated[
     list[str] | None,
     typer.Argument(metavar="[SKU=QTY...]", help="SKUs and units; none: everything that is open."),
 ]
+PlacedLines = Annotated[
+    list[str], typer.Argument(metavar="SKU=QTY...", help="SKUs and units, such as APPLE=2, or where: APPLE=2@leeds.")
+]
+SomePlacedLines = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SKU=QTY...]", help="SKUs and units, maybe where: APPLE=2@leeds; none: all that is open."),
+]
+LinesAt = Annotated[str, typer.Option("--at", metavar="LOCATION", help="Where lines are that do not say.")]
 ReservationName = Annotated[str, typer.Argument(metavar="NAME", help="The reservation, as `reserve` told it.")]
 RequestId = Annotated[
     str | None,
@@ -61,6 +72,28 @@ def _line(text: str) -> tuple[str, int]:
     if not sku or not re.fullmatch(r"[0-9]{1,18}", quantity):
         raise typer.BadParameter(f"{text!r} is not SKU=QTY, such as APPLE=2", param_hint="'SKU=QTY...'")
     return sku, int(quantity)
+
+
+def placed_lines_of(texts: list[str] | None, at: str | None = None) -> list[tuple[str, int] | LineQuantity]:
+    """Read SKU=QTY arguments, each of which may say `@LOCATION`.
+
+    Args:
+        texts: the arguments.
+        at: where those are that do not; "": nowhere, so they have to.
+
+    Raises:
+        BadParameter: one of them is something else.
+    """
+    from allocator.client import LineQuantity
+
+    found: list[tuple[str, int] | LineQuantity] = []
+    for text in texts or ():
+        bare, _, location = text.partition("@")
+        if at == "" and not location:
+            raise typer.BadParameter(f"{text!r} does not say where, as {text}@LOCATION would", param_hint="'--at'")
+        sku, quantity = _line(bare)
+        found.append(LineQuantity(sku, location, quantity) if location else (sku, quantity))
+    return found
 
 
 def span_s(text: str) -> float:

@@ -14,6 +14,8 @@ _ADVICE = {
     "LOCATION_UNKNOWN": "`allocator network show` lists the locations",
     "LOCATION_GROUP_UNKNOWN": "`allocator network show` lists the groups",
     "SKU_UNKNOWN": "`allocator stock LOCATION` lists what it stocks; a movement makes a SKU known",
+    "SERVICE_LEVEL_UNKNOWN": "`allocator network show` lists the lanes with their service levels",
+    "SOURCING_PROFILE_UNKNOWN": "`allocator network show` lists the sourcing profiles",
     "RESERVATION_UNKNOWN": "`allocator reservations` lists them; ended ones are forgotten after a day",
     "REQUEST_ID_REUSED": "leave --request-id out for a new request",
     "TABLE_FULL": "raise the limit in the service's settings, see [limits]",

@@ -17,7 +17,19 @@ def test_every_command_is_on_the_page(command: Command) -> None:
 
 def test_every_option_on_the_page_is_one(command: Command) -> None:
     """Of some command."""
-    words = ["serve", "reserve", "reservations", "load", "audit", "replay", "stock"]
+    words = [
+        "serve",
+        "reserve",
+        "reservations",
+        "allocate",
+        "source",
+        "reject",
+        "transfer",
+        "load",
+        "audit",
+        "replay",
+        "stock",
+    ]
     known = " ".join(command(*path).out for path in (["--help"], *([word, "--help"] for word in words)))
     named = set(re.findall(r"--[a-z][a-z-]+", TEXT)) - {"--help"}
     assert sorted(option for option in named if option not in known) == []
