@@ -72,7 +72,7 @@ def services_of(router: Router, calls: Calls, horizon_ns: int = PROMISE_HORIZON_
         ),
         Service(
             reservation_pb2.DESCRIPTOR.services_by_name["ReservationService"].full_name,
-            ReservationServicer(router, calls),
+            ReservationServicer(router, calls, planner),
             reservation_pb2_grpc.add_ReservationServiceServicer_to_server,
         ),
         Service(
