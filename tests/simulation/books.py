@@ -58,14 +58,25 @@ class Hold:
         self.fulfilled: Counter[str] = Counter()
         self.moved: Counter[str] = Counter()
         self.back: dict[str, Counter[str]] = {fate: Counter() for fate in ("released", "lost", "damaged")}
+        self._open = dict(lines)
 
     def open(self, sku: str) -> int:
         """Units still reserved."""
-        return self.lines.get(sku, 0) - self.fulfilled[sku] - sum(units[sku] for units in self.back.values())
+        return self._open.get(sku, 0)
+
+    def leave(self, sku: str, units: int) -> None:
+        """Units left the building."""
+        self.fulfilled[sku] += units
+        self._open[sku] -= units
+
+    def give_back(self, sku: str, units: int, fate: str) -> None:
+        """Units are not reserved any more."""
+        self.back[fate][sku] += units
+        self._open[sku] -= units
 
     def close_if_done(self, end: int) -> None:
         """End it when nothing is open."""
-        if not any(self.open(sku) for sku in self.lines):
+        if not any(self._open.values()):
             self.state = ENDED if sum(self.fulfilled.values()) else end
 
 
@@ -95,7 +106,10 @@ class Books:
 
     def shelf(self, sku: str) -> Shelf:
         """The books of one SKU."""
-        return self.shelves.setdefault(sku, Shelf())
+        found = self.shelves.get(sku)
+        if found is None:
+            found = self.shelves[sku] = Shelf()
+        return found
 
     def reserved(self, sku: str, state: int | None = None) -> int:
         """Units of `sku` in live holds (in `state`, if given)."""
@@ -209,7 +223,7 @@ class Books:
         for name, hold in self.holds.items():
             named = name == told.reservation or t.reservation_of(name) == told.reservation
             if named and hold.state < ENDED and hold.open(told.sku) >= event.fulfilled:
-                hold.fulfilled[told.sku] += event.fulfilled
+                hold.leave(told.sku, event.fulfilled)
                 hold.moved[told.sku] += event.fulfilled
                 hold.close_if_done(State.RELEASED)
                 return
@@ -283,8 +297,9 @@ class Books:
         self.cases[event.reservation].told(event)
 
     def void(self, event: t.Voided) -> None:
-        """A part that no case names is given up."""
-        if any(event.hold in case.parts for case in self.cases.values()):
+        """A part is given up that no case names, or none that is remembered: one that ended long ago."""
+        case = self.cases.get(t.reservation_of(event.hold))
+        if case is not None and event.hold in case.parts and case.state < ENDED:
             raise Violation(5, f"{self.location}: {event.hold!r} has a case and is void")
         self.voided.add(event.hold)
 
@@ -309,13 +324,13 @@ class Books:
         for sku, units in lines:
             if not 0 < units <= hold.open(sku):
                 raise Violation(2, f"{self.location}: {units} of {sku} given back of {hold.open(sku)} open: {event}")
-            hold.back[fate][sku] += units
+            hold.give_back(sku, units, fate)
 
     def _leave(self, hold: Hold, lines: c.Lines, event: Any) -> None:  # noqa: ANN401
         for sku, units in lines:
             if not 0 < units <= hold.open(sku):
                 raise Violation(2, f"{self.location}: {units} of {sku} left of {hold.open(sku)} open: {event}")
-            hold.fulfilled[sku] += units
+            hold.leave(sku, units)
             self.shelf(sku).change(-units, event.at_ns)
 
     def _missing(self, sku: str) -> int:

@@ -26,7 +26,7 @@ class Op(NamedTuple):
     change: int
     least: int | None
     seen: int | None
-    what: str
+    what: object
 
     def fits(self, counter: int) -> bool:
         """Whether it could have happened when the counter was this."""

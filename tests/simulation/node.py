@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from allocator.core import codec
+from allocator.core.commands import GetReservation, GetStock
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import LedgerLimits
 from allocator.core.protocol.errands import Errand, Errands, carried
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tests.simulation.network import Network
     from tests.simulation.world import Act, World
 
+QUERIES = (GetReservation, GetStock)
 TICK_MAX_NS = S
 RECOVERING = codec.encode_result(Rejected(Reason.RECOVERING, "location", "it is recovering"))
 
@@ -131,7 +133,7 @@ class Process:
     def handle(self, data: bytes, reply: Callable[[bytes], None]) -> None:
         """Execute a command and answer it once it is durable."""
         command: Any = codec.decode_command(data)
-        result = self.execute(command)
+        result = self.ledger.query(command) if type(command) in QUERIES else self.execute(command)
         answer = codec.pack(codec.tagged(result))
 
         def tell() -> None:

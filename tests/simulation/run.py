@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from allocator.core.codec import unpack_batch
 from allocator.core.limits import LedgerLimits
 from allocator.core.protocol.errands import Errands
 from tests.simulation.client import Callers
@@ -75,11 +76,19 @@ class Simulation:
         self.oracle.check_rest()
         self.oracle.check_lines()
 
+    def deeds(self) -> set[str]:
+        """Kinds of events on the disks, and of troubles in the trace."""
+        entries = (entry for place in self.places.values() for entry in place.storage.entries)
+        kinds = {type(event).__name__ for entry in entries for event, _, _ in unpack_batch(entry.payload)}
+        troubles = ("crashes", "is taken over", "is fenced", "is cut off", "dies")
+        return kinds | {trouble for trouble in troubles for line in self.world.trace or () if trouble in line}
+
     def _place(self, name: str) -> Place:
         world = self.world
         wrong_ns = CLOCKS_WRONG_NS if world.chance(0.5) else 100 * MS
         clock = Clock(world, world.random.randint(-wrong_ns, wrong_ns), world.random.randint(-DRIFT_PPM, DRIFT_PPM))
-        limits = LedgerLimits(closed_max=3) if world.chance(0.1) else LedgerLimits()
+        grace_ns = world.random.choice((2, 5, 30)) * S
+        limits = LedgerLimits(closed_max=3 if world.chance(0.1) else 1_000, open_grace_ns=grace_ns)
         settings = Settings(limits, slow_disk=world.random.choice((0.0, 0.02, 0.1)))
         return Place(world, self.network, self.oracle, name, clock, settings)
 
