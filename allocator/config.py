@@ -101,13 +101,17 @@ class LimitSettings(_Section):
 
 
 class PromiseSettings(_Section):
-    """How far ahead units are promised."""
+    """How far ahead units are promised, and what becomes of promises that cannot be kept."""
 
     horizon_days: int = Field(
         PROMISE_HORIZON_DEFAULT_NS // DAY_NS,
         ge=1,
         le=PROMISE_HORIZON_MAX_NS // DAY_NS,
         description="how far ahead units can be promised from incoming supply, days",
+    )
+
+    resource_shortages: bool = Field(
+        default=False, description="source reservations again that a shortage puts at risk, if others have the units"
     )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 from allocator.core import commands as c
 from allocator.core.limits import TTL_DEFAULT_NS
@@ -165,6 +166,39 @@ class Amending:
         else:
             response.status = t.wire_transition(result.status)
         return response
+
+    async def move_away(self, reservation: str, location: str, sku: str, units: int, call: Call) -> int:
+        """Have others take over up to `units` of a reservation that `location` cannot serve; returns how many did.
+
+        Without others nothing changes.
+
+        Raises:
+            ApiError, OutcomeUnknownError, OverloadedError.
+        """
+        home = self._router.network.home_of(reservation) or ""
+        view = await self._view(home, reservation, call)
+        all_there = _take(view, home, (), (), only=location)
+        open_here = sum(left for _, name, left, _ in all_there.moves if name == sku)
+        taken = _take(view, home, (), ((sku, min(units, open_here), location),), only=location)
+        search = self._search(view, taken, location, call) if open_here else None
+        if search is None:
+            return 0
+        request_id = uuid4().hex
+
+        def conclude(holds: Holds | None) -> Amend:
+            if holds is None:
+                return Amend(request_id, reservation)
+            over = dict(c.merge_lines(tuple((name, got) for part in holds.parts for name, got in part.lines)))
+            moves = []
+            for hold, name, left, _ in taken.moves:
+                some = min(left, over.get(name, 0))
+                over[name] = over.get(name, 0) - some
+                moves.append(Move(hold, name, some))
+            return Amend(request_id, reservation, tuple(move for move in moves if move.quantity), holds.parts)
+
+        response = RejectAssignmentResponse()
+        result = await self._amend(home, view, search.plan, conclude, response, call, sourced=True)
+        return sum(got for part in result.parts for _, got in part.lines)
 
     async def _view(self, home: str, reservation: str, call: Call) -> ReservationView:
         result, _ = await self._router.submit(home, c.GetReservation(reservation, whole=True), call.trail)

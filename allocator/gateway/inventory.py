@@ -41,6 +41,7 @@ from allocator.v1.inventory_pb2_grpc import InventoryServiceServicer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from allocator.gateway.resourcing import Resourcing
     from allocator.runtime.batcher import Answer
     from allocator.runtime.router import Router
     from allocator.v1.inventory_pb2 import MovementResult
@@ -52,9 +53,10 @@ if TYPE_CHECKING:
 class InventoryServicer(InventoryServiceServicer):
     """Records stock facts at the ledgers of their locations, and reads stock from there."""
 
-    def __init__(self, router: Router, calls: Calls) -> None:
+    def __init__(self, router: Router, calls: Calls, resourcing: Resourcing) -> None:
         self.calls = calls
         self._router = router
+        self._resourcing = resourcing
         self._newcomers = Newcomers(router)
 
     @unary
@@ -83,6 +85,8 @@ class InventoryServicer(InventoryServiceServicer):
         result, version = await self._ask(location, command, call, [line.sku for line in request.lines])
         response = SetCountResponse()
         t.fill_count(response, location, result, version)
+        if result.shortages and not result.repeated:
+            self._resourcing.begin(location, result.shortages, call)
         return response
 
     @unary
@@ -92,6 +96,8 @@ class InventoryServicer(InventoryServiceServicer):
         result, version = await self._ask(location, command, call, [line.sku for line in request.lines])
         response = SetStockPolicyResponse()
         t.fill_policy(response, location, result, version)
+        if result.shortages:
+            self._resourcing.begin(location, result.shortages, call)
         return response
 
     @unary
@@ -181,6 +187,8 @@ class InventoryServicer(InventoryServiceServicer):
                 else:
                     teller.fill_result(results[place], location, result)
                     versions[location] = version
+                    if result.shortage is not None:
+                        self._resourcing.begin(location, (result.shortage,), call)
         for location in sorted(versions):
             response.versions.add(location=location_name(location), version=versions[location])
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from allocator.config import settings_from_json
-from allocator.gateway.server import GatewayServer
+from allocator.gateway.server import GatewayServer, Promises
 from allocator.logs import configure_logs
 from allocator.runtime.actor import tune_gc
 from allocator.runtime.cluster import RayLinks, join_ray
@@ -73,7 +73,8 @@ async def run(settings: Settings, links: Links, index: int, ready: Callable[[int
     bounds = settings.server
     router = Router(links, Bounds(bounds.queue_max, bounds.batch_max, bounds.in_flight_max))
     await router.start(settings.runtime.boot_timeout_s)
-    server = GatewayServer(router, settings.server, index, settings.promise.horizon_ns)
+    promises = Promises(settings.promise.horizon_ns, settings.promise.resource_shortages)
+    server = GatewayServer(router, settings.server, index, promises)
     port = await server.start()
     tune_gc()
     gc.collect()

@@ -11,14 +11,13 @@ from allocator.core.results import Reason, Rejected
 from allocator.gateway import pages
 from allocator.gateway import translate_reservation as t
 from allocator.gateway.allocating import Allocating
-from allocator.gateway.amending import Amending
 from allocator.gateway.calls import Call, Calls, unary
 from allocator.gateway.errors import fault, from_rejected, location_unknown, reservation_unknown, too_many
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import BATCH_RESERVES_MAX, LOCATIONS_PER_PAGE_MAX
 from allocator.gateway.names import RESERVATIONS, location_name
 from allocator.gateway.newcomers import Newcomers
-from allocator.gateway.spanning import Spanning, check_stocked
+from allocator.gateway.spanning import check_stocked
 from allocator.gateway.translate_spanning import to_spanning
 from allocator.v1.reservation_pb2 import (
     AllocateRequest,
@@ -51,7 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from allocator.core.results import ReservationPage
+    from allocator.gateway.amending import Amending
     from allocator.gateway.planner import Planner
+    from allocator.gateway.spanning import Spanning
     from allocator.runtime.router import Router
     from allocator.v1.reservation_pb2 import BatchReserveResult
 
@@ -61,13 +62,13 @@ _STATES = tuple(ReservationState.values())
 class ReservationServicer(ReservationServiceServicer):
     """Holds units for orders at the ledgers of their locations."""
 
-    def __init__(self, router: Router, calls: Calls, planner: Planner) -> None:
+    def __init__(self, router: Router, calls: Calls, planner: Planner, spanning: Spanning, amending: Amending) -> None:
         self.calls = calls
         self._router = router
         self._newcomers = Newcomers(router)
-        self._spanning = Spanning(router)
-        self._allocating = Allocating(router, planner, self._spanning)
-        self._amending = Amending(router, planner, self._spanning)
+        self._spanning = spanning
+        self._allocating = Allocating(router, planner, spanning)
+        self._amending = amending
 
     @unary
     async def Reserve(self, request: ReserveRequest, call: Call) -> ReserveResponse:

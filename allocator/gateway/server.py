@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from allocator.core.limits import PROMISE_HORIZON_DEFAULT_NS
+from allocator.gateway.amending import Amending
 from allocator.gateway.availability import AvailabilityServicer
 from allocator.gateway.calls import Calls, calls_max
 from allocator.gateway.health import Health
@@ -18,7 +19,9 @@ from allocator.gateway.inventory import InventoryServicer
 from allocator.gateway.network import NetworkServicer
 from allocator.gateway.planner import Planner
 from allocator.gateway.reservation import ReservationServicer
+from allocator.gateway.resourcing import Resourcing
 from allocator.gateway.sourcing import SourcingServicer
+from allocator.gateway.spanning import Spanning
 from allocator.v1 import (
     availability_pb2,
     availability_pb2_grpc,
@@ -61,9 +64,20 @@ class Service(NamedTuple):
     register: Callable[[Any, grpc.aio.Server], None]
 
 
-def services_of(router: Router, calls: Calls, horizon_ns: int = PROMISE_HORIZON_DEFAULT_NS) -> tuple[Service, ...]:
+class Promises(NamedTuple):
+    """How far ahead units are promised, ns, and whether what a shortage puts at risk is sourced again."""
+
+    horizon_ns: int = PROMISE_HORIZON_DEFAULT_NS
+    resource_shortages: bool = False
+
+
+def services_of(router: Router, calls: Calls, promises: Promises) -> tuple[Service, ...]:
     """The services of the contract, for any front that runs grpcio's async servicers."""
+    horizon_ns = promises.horizon_ns
     planner = Planner(router, horizon_ns)
+    spanning = Spanning(router)
+    amending = Amending(router, planner, spanning)
+    resourcing = Resourcing(amending, enabled=promises.resource_shortages)
     return (
         Service(
             availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"].full_name,
@@ -72,12 +86,12 @@ def services_of(router: Router, calls: Calls, horizon_ns: int = PROMISE_HORIZON_
         ),
         Service(
             reservation_pb2.DESCRIPTOR.services_by_name["ReservationService"].full_name,
-            ReservationServicer(router, calls, planner),
+            ReservationServicer(router, calls, planner, spanning, amending),
             reservation_pb2_grpc.add_ReservationServiceServicer_to_server,
         ),
         Service(
             inventory_pb2.DESCRIPTOR.services_by_name["InventoryService"].full_name,
-            InventoryServicer(router, calls),
+            InventoryServicer(router, calls, resourcing),
             inventory_pb2_grpc.add_InventoryServiceServicer_to_server,
         ),
         Service(
@@ -100,7 +114,7 @@ class GatewayServer:
         router: started already; stopped by `drain`.
         settings: where to listen, bounds and deadlines.
         index: which gateway this is.
-        horizon_ns: how far ahead units are promised.
+        promises: what the settings say of them.
     """
 
     def __init__(
@@ -108,12 +122,12 @@ class GatewayServer:
         router: Router,
         settings: ServerSettings,
         index: int = 0,
-        horizon_ns: int = PROMISE_HORIZON_DEFAULT_NS,
+        promises: Promises | None = None,
     ) -> None:
         self._router = router
         self._settings = settings
         self.calls = Calls(settings, str(index))
-        services = services_of(router, self.calls, horizon_ns)
+        services = services_of(router, self.calls, promises or Promises())
         self.health = Health(router, [service.name for service in services])
         self._server = grpc.aio.server(options=_options(settings))
         for service in services:

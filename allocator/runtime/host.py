@@ -19,6 +19,7 @@ from allocator.core.errors import AllocatorError
 from allocator.core.events import Limited, ShortageFound, SupplyShort
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import CLOCK_SKEW_MAX_NS, NS_PER_S
+from allocator.core.protocol.types import PickupMissed
 from allocator.core.results import Reason, Rejected
 from allocator.journal.port import Entry, Snapshot, Write
 from allocator.runtime.errors import HostFailedError
@@ -93,7 +94,9 @@ class LedgerHost:
             now_ns = self._clock_ns()
             batches = [_Batch(item) for item in self._serving()]
             for batch in batches:
-                batch.add(batch.item.machine.tick(now_ns + batch.item.lead_ns))
+                ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
+                _tell(batch.item.name, ended, "")
+                batch.add(ended)
             self._close(batches)
             ticket = self._ticket
             ends = [(item.machine.next_expiry_ns(), item.lead_ns) for item in self._serving()]
@@ -210,7 +213,9 @@ class LedgerHost:
         names = dict.fromkeys(call[0] for call in calls)
         batches = {name: _Batch(item) for name in names if (item := self._answering(name)) is not None}
         for batch in batches.values():
-            batch.add(batch.item.machine.tick(now_ns + batch.item.lead_ns))
+            ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
+            _tell(batch.item.name, ended, "")
+            batch.add(ended)
         for name, array, correlation_id, traceparent in calls:
             if name not in batches:
                 results.append(codec.tagged(_not_serving(name, self.hosted.get(name))))
@@ -339,10 +344,13 @@ def _not_serving(name: str, item: Hosted | None) -> Rejected:
 
 
 def _tell(name: str, events: Iterable[Any], correlation_id: str) -> None:
+    """Log what people want to know at once."""
     for event in events:
         if type(event) is SupplyShort and event.missing:
             log.warning("supply short", location=name, sku=event.sku, supply=event.supply, missing=event.missing,
                         reservations=event.reservations, correlation_id=correlation_id)  # fmt: skip
+        if type(event) is PickupMissed:
+            log.info("pickup missed", location=name, reservation=event.reservation, order=event.order)
         if type(event) is ShortageFound:
             log.warning("shortage", location=name, sku=event.sku, missing=event.missing,
                         reservations=event.reservations, correlation_id=correlation_id)  # fmt: skip

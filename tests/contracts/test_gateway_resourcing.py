@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from allocator.config import ServerSettings
+from allocator.gateway.server import GatewayServer, Promises
+from allocator.v1 import inventory_pb2 as i
+from allocator.v1 import network_pb2 as n
+from allocator.v1 import reservation_pb2 as r
+from allocator.v1.common_pb2 import FULFILMENT_MODE_SHIP_FROM_STORE
+from tests.support.api import STORE_1, STORE_2, Api, make, movement
+from tests.support.gateway import GROUPS, HOST, PLACED, LocalService, fresh
+from tests.support.local_links import LocalLinks
+
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A service that sources again what a shortage puts at risk."""
+    links = LocalLinks(tmp_path_factory.mktemp("journal"), PLACED, GROUPS)
+    promises = Promises(resource_shortages=True)
+    settings = ServerSettings(host=HOST, port=0, drain_s=5)
+    with LocalService(
+        links, lambda router, server, index: GatewayServer(router, server, index, promises), settings
+    ) as service:
+        service.add_gateway()
+        with service.channel() as channel:
+            yield Api(channel)
+
+
+def held_at(api: Api, name: str) -> dict[str, int]:
+    """Open units of a reservation by location."""
+    return {line.location: line.open for line in api.reservation(name).lines if line.open}
+
+
+def test_units_at_risk_are_taken_over_by_a_location_that_has_them(api: Api) -> None:
+    """A sale at the till takes what was promised to an order; the other store takes it over, in the order's state."""
+    level = fresh("level")
+    lane = {"service_level": level, "parcel_micros": 5_000_000}
+    api.network.CreateLane(make(n.CreateLaneRequest, lane_id=fresh("lane"), lane=lane))
+    apple = api.stocked(5, STORE_1)
+    order = {"lines": [{"sku": apple, "quantity": 4}], "mode": FULFILMENT_MODE_SHIP_FROM_STORE, "service_level": level}
+    name = api.reservations.Allocate(make(r.AllocateRequest, order=order)).reservation.name
+    api.commit(name)
+    api.receive(apple, 10, STORE_2)
+    response = api.record([movement(i.MOVEMENT_TYPE_SALE, apple, 3, STORE_1)])
+    assert response.results[0].shortage.missing == 2
+    deadline_s = time.monotonic() + WAIT_S
+    while held_at(api, name) != {STORE_1: 2, STORE_2: 2} and time.monotonic() < deadline_s:
+        pass
+    assert held_at(api, name) == {STORE_1: 2, STORE_2: 2}
+    assert api.reservation(name).state == r.RESERVATION_STATE_COMMITTED
+    assert (api.stock(apple, STORE_1).committed, api.stock(apple, STORE_2).committed) == (2, 2)
