@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -80,7 +81,7 @@ def _fill_parcel(message: pb.Parcel, parcel: Parcel) -> None:
     message.location = location_name(parcel.location)
     message.units = parcel.units
     message.lane = lane_name(parcel.lane) if parcel.lane else ""
-    if parcel.distance_km is not None:
+    if not math.isnan(parcel.distance_km):
         message.distance_km = parcel.distance_km
     set_day(message.dispatch_date, parcel.dispatch_day)
     set_day(message.delivery_date, parcel.delivery_day)
@@ -96,9 +97,9 @@ def _fill_verdict(message: pb.SourcingVerdict, verdict: Verdict) -> None:
     message.detail = verdict.detail
     message.units = verdict.units
     message.lane = lane_name(verdict.lane) if verdict.lane else ""
-    if verdict.score is not None:
+    if not math.isnan(verdict.score):
         message.score = verdict.score
-    if verdict.distance_km is not None:
+    if not math.isnan(verdict.distance_km):
         message.distance_km = verdict.distance_km
     set_day(message.delivery_date, verdict.delivery_day)
     _fill_terms(message, verdict.terms)

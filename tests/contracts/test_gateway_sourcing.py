@@ -152,6 +152,7 @@ def test_every_location_is_explained(serve: Serve) -> None:
         assert (near.outcome, far.outcome) == (s.SOURCING_OUTCOME_CHOSEN, s.SOURCING_OUTCOME_OUTSCORED)
         assert 34 < near.distance_km < 37
         assert near.score < far.score
+        assert not closed.HasField("score")
         assert near.score == pytest.approx(sum(term.weighted for term in near.terms))
         assert near.score == pytest.approx(response.plans[0].score)
         assert [verdict.units for verdict in response.verdicts] == [0, 2, 2]

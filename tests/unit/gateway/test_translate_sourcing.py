@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import date
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_a_plan_is_told_in_full() -> None:
 def test_what_is_not_known_is_absent() -> None:
     """No distance without two positions, no lane for a pickup, no day that never comes or of nothing."""
     message = pb.SourcingPlan()
-    t.fill_plan(message, PLAN._replace(parcels=(PARCEL._replace(lane="", distance_km=None, delivery_day=NEVER),)))
+    t.fill_plan(message, PLAN._replace(parcels=(PARCEL._replace(lane="", distance_km=math.nan, delivery_day=NEVER),)))
     parcel = message.parcels[0]
     assert (parcel.lane, parcel.HasField("distance_km"), parcel.HasField("delivery_date")) == ("", False, False)
     nothing = pb.SourcingPlan()
@@ -75,7 +76,9 @@ def test_a_verdict_tells_what_became_of_a_location() -> None:
     """One that was filtered out has no score, no terms, and no day that never comes."""
     nothing = Sourcing((), None, PLAN, np.zeros(0, dtype=np.int64))
     outscored = Verdict("leeds", Outcome.OUTSCORED, None, "too dear", 3, PARCEL.terms, 6.28, "van", 12.5, DAY, DAY + 1)
-    filtered = Verdict("york", Outcome.FILTERED, Filter.OPEN, "it is closed", 0, (), None, "", None, NEVER, NEVER)
+    filtered = Verdict(
+        "york", Outcome.FILTERED, Filter.OPEN, "it is closed", 0, (), math.nan, "", math.nan, NEVER, NEVER
+    )
     message = pb.ExplainSourcingResponse()
     t.fill_explanation(message, Explanation(nothing, (outscored, filtered)))
     one, other = message.verdicts
