@@ -319,7 +319,7 @@ class ReservationBook:
     def follow_home(self, reservation: Reservation, home: str) -> None:
         """Make a reservation of this location alone a part of itself: its header decides from now on."""
         reservation.home, reservation.seq = home, OPENED
-        self.parts[reservation.id] = [reservation.id]
+        self.parts.setdefault(reservation.id, []).insert(0, reservation.id)  # as in a snapshot: it is the oldest
         if reservation.state == State.HELD:
             reservation.expires_ns += ASK_GRACE_NS
             self.await_asking(reservation)

@@ -11,8 +11,18 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from allocator.core.commands import Lines, Policy, Reserve
-from allocator.core.protocol.answers import AmendResult, OpenResult, OpenStatus
-from allocator.core.protocol.types import DROPPED, Amend, Confirm, Follow, Open, PartSpec, hold_id, reservation_of
+from allocator.core.protocol.answers import AmendResult, Heard, OpenResult, OpenStatus
+from allocator.core.protocol.types import (
+    DROPPED,
+    Amend,
+    Ask,
+    Confirm,
+    Follow,
+    Open,
+    PartSpec,
+    hold_id,
+    reservation_of,
+)
 from allocator.core.results import Reason, Rejected, ReserveResult, State, TransitionResult
 
 if TYPE_CHECKING:
@@ -171,10 +181,27 @@ def _conclude(home: str, command: Open | Amend, holds: Holds) -> Generator[Round
         return Concluded()
     if isinstance(result, (OpenResult, AmendResult)) and result.parts == command.parts:
         return Concluded(result, holds)
-    yield from _drop(holds)
     if _void(result):
+        yield from _drop(holds)
         return None
-    return Concluded(error=(home, result)) if isinstance(result, Rejected) else Concluded(result)
+    if isinstance(result, Rejected):
+        yield from _give_up(home, command.reservation, holds)
+        return Concluded(error=(home, result))
+    yield from _drop(holds)
+    return Concluded(result)
+
+
+def _give_up(home: str, reservation: str, holds: Holds) -> Generator[Round, Answers, None]:
+    """Give back what was held unless the home has concluded it all the same.
+
+    An error is not remembered, so the same message may have come twice and been taken the other time: only the home
+    can tell. A home that is away is asked by the parts themselves.
+    """
+    answers = yield [(home, Ask(reservation, part.reservation, location)) for location, part in holds.calls]
+    pairs = zip(holds.calls, answers, strict=True)
+    told = [(call[0], answer.follow) for call, answer in pairs if isinstance(answer, Heard) and answer.follow]
+    if told:
+        yield told
 
 
 def _refuse(home: str, command: Open | Amend) -> Generator[Round, Answers, Concluded]:
