@@ -225,7 +225,9 @@ class _AllocateStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Alloca
     `partial`.
     """
     ALLOCATE_STATUS_OUTRUN: _AllocateStatus.ValueType  # 5
-    """Refused, nothing held: every plan that was tried met a location that said no. Others were faster; ask again."""
+    """Refused, nothing held: every plan that was tried met a location that said no. Others were faster; ask again under
+    a new request_id.
+    """
 
 class AllocateStatus(_AllocateStatus, metaclass=_AllocateStatusEnumTypeWrapper):
     """Outcome of an Allocate."""
@@ -243,7 +245,9 @@ ALLOCATE_STATUS_INSUFFICIENT_STOCK: AllocateStatus.ValueType  # 4
 `partial`.
 """
 ALLOCATE_STATUS_OUTRUN: AllocateStatus.ValueType  # 5
-"""Refused, nothing held: every plan that was tried met a location that said no. Others were faster; ask again."""
+"""Refused, nothing held: every plan that was tried met a location that said no. Others were faster; ask again under
+a new request_id.
+"""
 Global___AllocateStatus: _TypeAlias = AllocateStatus  # noqa: Y015
 
 class _TransferStatus:
@@ -976,7 +980,9 @@ class RejectAssignmentRequest(_message.Message):
     reason: Global___RejectReason.ValueType
     """Why. Unspecified or unknown: INVALID_ARGUMENT."""
     skip_resourcing: _builtins.bool
-    """Give the units up instead of looking for others that have them."""
+    """Give the units up instead of looking for others that have them. Those of a reservation that Reserve made are always
+    given up, as it does not say where they go.
+    """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]:
         """What it declines, up to 10,000 lines of this location; their `location` may be empty. Empty: all that is open
