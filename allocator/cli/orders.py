@@ -171,16 +171,23 @@ def reservations(
         str, typer.Option("--state", help="Only those held, committed, fulfilled, released or expired.")
     ] = "",
     order: Annotated[str, typer.Option("--order", help="Only those with this reference.")] = "",
+    held_here: Annotated[
+        bool, typer.Option("--held-here", help="All that the locations hold units for, wherever the home is.")
+    ] = False,
     limit: p.Limit = None,
     as_json: p.Json = False,
 ) -> None:
-    """Show one reservation, or list those that match."""
+    """Show one reservation, or list those that match.
+
+    A reservation over several locations is listed with its home, and with
+    --held-here at each location that holds units for it.
+    """
     with session_of(context).client() as client:
         if name is not None:
             found = client.reservation(name)
             emit(found) if as_json else show_reservation(found)
             return
-        matching = client.reservations(location=location, state=_state(state), order=order)
+        matching = client.reservations(location=location, state=_state(state), order=order, held_here=held_here)
         rows = p.row_limit(limit, as_json=as_json)
         if as_json:
             emit_rows(matching, rows)
