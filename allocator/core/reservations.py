@@ -330,7 +330,7 @@ class ReservationBook:
 
     def serving(self, name: str, sku: str) -> Reservation | None:
         """The live reservation, or part of one, with open units of `sku` that a movement means by `name`."""
-        for key in self.parts.get(name, (name,)):
+        for key in (name, *self.parts.get(name, ())):
             reservation = self.by_id.get(key)
             if reservation is not None and reservation.open_of(sku):
                 return reservation

@@ -54,7 +54,10 @@ class Settings(NamedTuple):
 
 
 class Place:
-    """One location and whatever processes serve it: one as a rule, none after a crash, and sometimes a zombie more."""
+    """One location and whatever processes serve it: one as a rule, none after a crash, and sometimes a zombie more.
+
+    `frail` is the probability that it crashes when something is durable and nobody was told yet.
+    """
 
     def __init__(  # what surrounds a location
         self, world: World, network: Network, witness: Witness, name: str, clock: Clock, settings: Settings
@@ -68,6 +71,7 @@ class Place:
         self.storage = Storage()
         self.peers: dict[str, Place] = {}
         self.process: Process | None = None
+        self.frail = 0.0
         self.zombies: list[Process] = []
 
     def start(self) -> None:
@@ -82,6 +86,11 @@ class Place:
             self.world.note(self.name, "crashes")
             self.process.crash()
             self.process = None
+
+    def fail(self) -> None:
+        """Crash, and come back after a while."""
+        self.crash()
+        self.world.after(self.world.between(50 * MS, 20 * S), self.start)
 
     def take_over(self) -> None:
         """Start anew while the old process lives on, cut off from its disk only."""
@@ -225,6 +234,9 @@ class Process:
             return
         group, self._syncing = self._syncing, []
         if not self._append(group):
+            return
+        if self.world.chance(self.place.frail) and self is self.place.process:
+            self.place.fail()
             return
         self._durable = group[-1][0]
         for version, _ in group:

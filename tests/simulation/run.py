@@ -41,7 +41,7 @@ class Simulation:
 
     def __init__(self, seed: int, *, traced: bool = False) -> None:
         self.world = world = World(seed, traced=traced)
-        rough = world.random.choice((0.0, 0.2, 1.0))
+        rough = world.random.choice((0.0, 0.2, 1.0, 3.0))
         self.network = Network(world, Weather(0.05 * rough, 0.05 * rough, 0.05 * rough))
         locations = ["leeds", "paris", "york", "kiel"][: world.random.randint(2, 4)]
         history = History(world)
@@ -65,8 +65,7 @@ class Simulation:
             place.start()
         self.shop.stock_up()
         world.run(START_NS + 2 * S)
-        for gateway in self.gateways:
-            gateway.frail = 0.01 * self.harsh
+        self._make_frail(0.01 * self.harsh)
         self._call()
         self._trouble()
         world.run(START_NS + TROUBLE_S * S)
@@ -111,9 +110,7 @@ class Simulation:
 
     def _crash(self) -> None:
         self.crashes += 1
-        place = self._some_place()
-        place.crash()
-        self.world.after(self.world.between(50 * MS, 20 * S), place.start)
+        self._some_place().fail()
 
     def _cut(self) -> None:
         """Cut a node off for a while."""
@@ -133,11 +130,16 @@ class Simulation:
         if place.process is not None:
             place.process.snapshot()
 
+    def _make_frail(self, frail: float) -> None:
+        for gateway in self.gateways:
+            gateway.frail = frail
+        for place in self.places.values():
+            place.frail = frail
+
     def _heal(self) -> None:
         self.world.note("world", "heals")
         self.network.heal()
-        for gateway in self.gateways:
-            gateway.frail = 0.0
+        self._make_frail(0.0)
         for place in self.places.values():
             place.start()
 

@@ -192,8 +192,7 @@ class Shop:
         part = self.world.random.choice(order.parts)
         moves = tuple(Move(part.hold, sku, self.world.random.randint(1, units), fate) for sku, units in part.lines)
         request_id, lines = self._request_id("a"), tuple(scripts.taken(moves).items())
-        others = [location for location in self.locations if location != part.location]
-        plans = [[Wanted(location, lines)] for location in self.world.random.sample(others, k=1)]
+        plans = [[Wanted(location, lines) for location in self._several(least=1)[:1]]]
         full = (part.hold,) if self.world.chance(0.2) else ()
         amend = Amend(request_id, order.reservation, moves, (), full, (("lines", repr(lines)),))
         whatever = fate != Fate.RELEASED
