@@ -16,11 +16,13 @@ class Bounds(NamedTuple):
     """Of any set of locations that serves as much as all locations together could.
 
     Attributes:
-        missing: units that all of them together miss.
+        served: float64 (lines,), units that all of them together have of what is needed.
+        missing: units that they miss.
         units: score of the units, if each came from the cheapest location.
         fixed: score of opening the cheapest 0, 1, 2, ... locations.
     """
 
+    served: NDArray[np.float64]
     missing: float
     units: float
     fixed: tuple[float, ...]
@@ -38,7 +40,7 @@ class Bounds(NamedTuple):
         """Columns that can be in a better set than `best`, of at least `parcels` locations; ascending."""
         if best is None or best.missing > self.missing:
             return np.arange(len(choice.fixed))
-        return np.flatnonzero(choice.fixed < best.score - self.units - self.fixed[parcels - 1])
+        return (choice.fixed < best.score - self.units - self.fixed[parcels - 1]).nonzero()[0]
 
 
 def bounds_of(choice: Choice, splits_max: int) -> Bounds:
@@ -46,5 +48,5 @@ def bounds_of(choice: Choice, splits_max: int) -> Bounds:
     served = np.minimum(np.add.reduce(choice.have, axis=1), choice.need)
     price = np.minimum.reduce(np.where(choice.have > 0, choice.unit, np.inf), axis=1)
     units = sum([count * each for count, each in zip(served.tolist(), price.tolist(), strict=True) if count])
-    cheapest = np.sort(choice.fixed)[:splits_max].tolist()
-    return Bounds(sum(choice.need.tolist()) - sum(served.tolist()), units, (0.0, *accumulate(cheapest)))
+    cheapest = choice.fixed[choice.fixed.argsort()[:splits_max]].tolist()
+    return Bounds(served, sum(choice.need.tolist()) - sum(served.tolist()), units, (0.0, *accumulate(cheapest)))

@@ -62,7 +62,7 @@ def filters(table: NetworkTable, order: SourcingOrder, stock: StockPicture, reac
         (Filter.PROMISE, None if reach.promise_day is None else reach.delivery_day <= reach.promise_day),
         (Filter.CAPACITY, stock.capacity_left > 0),
         (Filter.FRESHNESS, stock.age_s <= age_max_s if age_max_s else None),
-        (Filter.STOCK, stock.available.max(axis=0) > 0),
+        (Filter.STOCK, np.maximum.reduce(stock.available, axis=0) > 0),
     )
 
 

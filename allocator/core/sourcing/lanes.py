@@ -30,7 +30,7 @@ class Layer(NamedTuple):
         km_cost: float64 (3, locations), of the same for each kilometre.
         band_km: float64 (bands, locations), upper ends of the transit bands, ascending; infinite where there is none.
         band_days: float64 (bands + 1, locations), days of transit; infinite beyond the last band.
-        even: every location has a lane without an end and the same transit bands.
+        even: (ends, days) of the transit bands, if every location has a lane without an end and the same bands.
     """
 
     lane: NDArray[np.int64]
@@ -40,7 +40,7 @@ class Layer(NamedTuple):
     km_cost: Floats
     band_km: Floats
     band_days: Floats
-    even: bool
+    even: tuple[Floats, NDArray[np.int64]] | None
 
 
 class Leg(NamedTuple):
@@ -89,10 +89,9 @@ def leg(layer: Layer, distance_km: Floats, *, known: bool) -> Leg:
         distance_km: float64 (locations,), NaN where it is not known.
         known: it is known everywhere.
     """
-    if known and layer.even:
-        band = layer.band_km[:, 0].searchsorted(distance_km)
-        days = layer.band_days[:, 0].astype(np.int64).take(band)
-        return Leg(layer.lane, days, layer.cost + layer.km_cost * distance_km)
+    if known and layer.even is not None:
+        ends, days = layer.even
+        return Leg(layer.lane, days.take(ends.searchsorted(distance_km)), layer.cost + layer.km_cost * distance_km)
     reached = (distance_km <= layer.reach_km) | ~layer.by_distance
     distance_km = np.where(reached & layer.by_distance, distance_km, 0.0)
     crossed = (distance_km > layer.band_km).sum(axis=0)
@@ -149,12 +148,14 @@ def _layer(lanes: Sequence[Lane], row: Sequence[int]) -> Layer:
         np.array([_km_costs(lane) for lane in used]).T * _SCALE,
         band_km,
         band_days,
-        bool((reach_km == np.inf).all() and _alike(band_km) and _alike(band_days) and np.isfinite(band_days).all()),
+        _even(reach_km, band_km, band_days),
     )
 
 
-def _alike(columns: Floats) -> bool:
-    return bool((columns == columns[:, :1]).all())
+def _even(reach_km: Floats, band_km: Floats, band_days: Floats) -> tuple[Floats, NDArray[np.int64]] | None:
+    alike = (band_km == band_km[:, :1]).all() and (band_days == band_days[:, :1]).all()
+    endless = (reach_km == np.inf).all() and np.isfinite(band_days).all()
+    return (band_km[:, 0].copy(), band_days[:, 0].astype(np.int64)) if alike and endless else None
 
 
 def _costs(lane: Lane | None) -> tuple[float, float, float]:

@@ -91,10 +91,10 @@ def score(
 def _rooms(stock: StockPicture, columns: NDArray[np.int64], units: float) -> NDArray[np.float64] | None:
     """Units that each location can pick; None when each can pick the whole order."""
     left = stock.capacity_left.take(columns)
-    if left.min() >= units:
+    if np.minimum.reduce(left) >= units:
         return None
     room = np.where(stock.capacity_by_order.take(columns), np.inf, left)
-    return room if room.min() < units else None
+    return room if np.minimum.reduce(room) < units else None
 
 
 def splits_of(order: SourcingOrder) -> int:

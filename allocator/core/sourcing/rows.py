@@ -47,11 +47,15 @@ class Rows(NamedTuple):
     missing: NDArray[np.float64]
     score: NDArray[np.float64]
 
+    def take(self, chosen: NDArray[np.int64]) -> Rows:
+        """Some of the sets."""
+        return Rows(self.members.take(chosen, axis=0), self.missing.take(chosen), self.score.take(chosen))
+
     def best_first(self) -> Iterator[Found]:
         """The sets, best first, regardless of rooms."""
         missing = self.missing
-        while (least := missing.min()) < np.inf:
-            equal = np.flatnonzero(missing == least)
+        while (least := np.minimum.reduce(missing, initial=np.inf)) < np.inf:
+            equal = (missing == least).nonzero()[0]
             score = self.score.take(equal)
             micros = np.rint(score * 1e6)
             for place in micros.argsort(kind="stable").tolist():

@@ -104,17 +104,20 @@ def weighted(values: Terms, profile: Profile) -> tuple[Floats, Floats]:
 
 def _late_days(reach: Reach, columns: NDArray[np.int64]) -> NDArray[np.int64]:
     delivery = reach.delivery_day.take(columns)
-    due = delivery.min() if reach.promise_day is None else reach.promise_day.take(columns)
-    late: NDArray[np.int64] = np.maximum(delivery - due, 0)
+    late: NDArray[np.int64]
+    if reach.promise_day is None:
+        late = delivery - np.minimum.reduce(delivery)
+    else:
+        late = np.maximum(delivery - reach.promise_day.take(columns), 0)
     return late
 
 
 def _filling(stock: StockPicture, columns: NDArray[np.int64]) -> tuple[Floats, Floats, bool]:
     limit = stock.capacity_limit.take(columns)
-    limited = limit < CAPACITY_UNLIMITED
-    if not limited.any():
+    if np.minimum.reduce(limit) >= CAPACITY_UNLIMITED:
         nothing = np.zeros(len(columns))
         return nothing, nothing, False
+    limited = limit < CAPACITY_UNLIMITED
     by_order = stock.capacity_by_order.take(columns)
     share = limited / np.maximum(limit, 1)
     used = np.where(limited, limit - stock.capacity_left.take(columns), 0)

@@ -2,53 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain, islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from allocator.core.sourcing.bounds import Bounds
 from allocator.core.sourcing.fill import Choice
-from allocator.core.sourcing.rows import Rows
+from allocator.core.sourcing.pairs import pairs
 
 FIELD_MAX: Final = 64
 """Locations that a plan is looked for among, when there are more; the others are told apart by `savings` only."""
-ANCHORS: Final = 4
-"""Locations of which all pairs are looked at."""
+ANCHORS_MAX: Final = 160
+"""Locations of which all pairs are looked at, whether two have all that is needed."""
+SEEDS: Final = 4
+"""Locations of which all pairs are scored, when no two have all that is needed."""
 SETS: Final = 6
-"""Sets of one or two that say which locations go into larger ones."""
+"""Pairs that say which locations go into larger sets."""
 
 Indexes = NDArray[np.int64]
 
 
-def field_of(choice: Choice) -> Indexes:
-    """At most `FIELD_MAX` columns, ascending: the best for each line alone, and the best for the whole order."""
+def field_of(choice: Choice, known: Sequence[int]) -> Indexes:
+    """At most `FIELD_MAX` columns, ascending: the `known` ones, the best for each line, and for the whole order."""
     lines, count = choice.unit.shape
     if count <= FIELD_MAX:
         return np.arange(count)
     alone = _alone(choice)
     each = max(1, FIELD_MAX // (4 * lines))
-    special = alone[: FIELD_MAX // 2].argpartition(each, axis=1)[:, :each].ravel()
+    special = alone[: FIELD_MAX // 4].argpartition(each, axis=1)[:, :each].ravel()
     saved = savings(choice, alone)
     saved[special] = -np.inf  # they are in
+    saved[list(known)] = -np.inf
     return np.sort(_lowest(saved, FIELD_MAX))
 
 
-def anchors_of(choice: Choice) -> Indexes:
-    """The columns that are the best for the whole order, ascending."""
-    return np.sort(_lowest(savings(choice, _alone(choice)), ANCHORS))
+def anchors_of(choice: Choice, bounds: Bounds) -> tuple[Indexes, bool]:
+    """Columns whose pairs are worth a look, ascending, and whether they are in every pair that serves all there is.
+
+    Those that have half of it, as one of every such pair has; of many, the best for the whole order.
+    """
+    most: NDArray[np.float64] = np.add.reduce(choice.have, axis=0)
+    half: Indexes = (2 * most >= sum(bounds.served.tolist())).nonzero()[0]
+    if len(half) <= ANCHORS_MAX:
+        return half, True
+    saved = savings(choice, _alone(choice))
+    return np.sort(half[_lowest(saved[half], ANCHORS_MAX)]), False
 
 
-def pool_of(choice: Choice, rows: Rows, size: int) -> Indexes:
+def pool_of(choice: Choice, size: int, known: Sequence[int]) -> Indexes:
     """At most `size` columns, ascending, whose sets are worth enumerating.
 
-    Those of the best single locations and pairs, the best for each line, and the best for the whole order.
+    The `known` ones, those of the best pairs of the best for the whole order, the best for each line, and more of the
+    best for the whole order.
     """
     alone = _alone(choice)
-    likely = [found.members for found in islice(rows.best_first(), SETS)]
+    order = savings(choice, alone).argsort(kind="stable")[: max(size, SEEDS)]
+    likely = [found.members for found in islice(pairs(choice, np.sort(order[:SEEDS])).best_first(), SETS)]
     special = alone.argmin(axis=1).tolist()
-    order = np.argsort(savings(choice, alone), kind="stable")[:size].tolist()
-    wanted = dict.fromkeys([*chain.from_iterable(likely), *special, *order])
+    wanted = dict.fromkeys([*known, *chain.from_iterable(likely), *special, *order.tolist()])
     return np.sort(np.array(list(wanted)[:size], dtype=np.int64))
 
 
