@@ -15,8 +15,10 @@ def told(text: str) -> None:
 
 def test_sourcing_is_measured(tmp_path: Path) -> None:
     """The real planner and solver at a small size: every figure is there, and the ratios are as promised."""
+    allocating_figures = {"reserves_per_s", "allocates_per_s", "allocate_ratio_reserve"}  # test_over_grpc has those
     figures: Figures = sourcing.run(Bench(0.02, tmp_path, told), sourcing.Size(instances=100, orders=5))
-    assert figures.keys() == {figure.name for figure in scenarios()["sourcing"].figures}
+    declared = {figure.name for figure in scenarios()["sourcing"].figures}
+    assert figures.keys() == declared - allocating_figures
     assert 1 - 1e-9 <= figures["mean_cost_ratio"] <= 1.01
     assert figures["worst_cost_ratio"] <= 1.15
     assert figures["mean_cost_ratio"] < figures["single_mean_ratio"] < figures["nearest_mean_ratio"]
