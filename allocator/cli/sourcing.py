@@ -14,7 +14,7 @@ from allocator.cli.output import emit, numbers, say, show_table, words
 from allocator.cli.session import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from allocator.client import (
         AllocateResult,
@@ -73,12 +73,7 @@ def explain(*, context: typer.Context, order: SourcingOrder, as_json: p.Json = F
     if as_json:
         emit(result)
     else:
-        columns = [
-            *words("location", "outcome"),
-            *numbers("units", "score", *_TERMS, "km"),
-            *words("lane", "delivered", "why"),
-        ]
-        show_table(columns, map(_verdict_row, result.verdicts))
+        _show_verdicts(result.verdicts)
         _show_plans(result)
     exit_by(ok=result.ok)
 
@@ -211,14 +206,26 @@ def _show_plan(plan: SourcingPlan, title: str) -> None:
         say(f"Nobody has {_shortfalls(plan.shortfalls)}.")
 
 
-def _verdict_row(verdict: SourcingVerdict) -> tuple[object, ...]:
-    weighted = {term.kind.lower().replace("_", " "): f"{term.weighted:,.3f}" for term in verdict.terms}
+def _show_verdicts(verdicts: Sequence[SourcingVerdict]) -> None:
+    """Print why each location is in the best plan or not; terms that add nothing to any score are left out."""
+    counting = {in_words(term.kind) for verdict in verdicts for term in verdict.terms if term.weighted}
+    terms = [term for term in _TERMS if term in counting]
+    columns = [
+        *words("location", "outcome"),
+        *numbers("units", "score", *terms, "km"),
+        *words("lane", "delivered", "why"),
+    ]
+    show_table(columns, [_verdict_row(verdict, terms) for verdict in verdicts])
+
+
+def _verdict_row(verdict: SourcingVerdict, terms: Iterable[str]) -> tuple[object, ...]:
+    weighted = {in_words(term.kind): f"{term.weighted:,.3f}" for term in verdict.terms}
     return (
         verdict.location,
         f"filtered: {in_words(verdict.filter)}" if verdict.filter != "UNSPECIFIED" else in_words(verdict.outcome),
         verdict.units,
         "" if verdict.score is None else f"{verdict.score:,.3f}",
-        *(weighted.get(term, "") for term in _TERMS),
+        *(weighted.get(term, "") for term in terms),
         _km(verdict.distance_km),
         verdict.lane,
         verdict.delivery_date or "",
