@@ -15,28 +15,31 @@ if TYPE_CHECKING:
     from allocator.core.results import Rejected
 
 
-def with_supply(
-    ledger: StockLedger, command: Reserve, lines: Lines, in_stock: list[int], now_ns: int
-) -> list[int] | Rejected:
+def check_promise(command: Reserve, now_ns: int) -> Rejected | None:
+    """Whether the promise date, if any, is neither over nor beyond the horizon."""
+    ahead_ns = command.promise_by_ns - now_ns if command.promise_by_ns else 0
+    if -CLOCK_SKEW_MAX_NS <= ahead_ns <= PROMISE_HORIZON_MAX_NS:
+        return None
+    most = PROMISE_HORIZON_MAX_NS // DAY_NS
+    return invalid("promise_by", f"{ahead_ns / DAY_NS:g} days ahead; from now to {most} days ahead is allowed")
+
+
+def with_supply(ledger: StockLedger, promise_by_ns: int, lines: Lines, in_stock: list[int], now_ns: int) -> list[int]:
     """What may be held of each line, from stock first and the rest from what is expected by the promise date.
 
     Args:
         ledger: where.
-        command: the reserve.
-        lines: its lines, merged.
+        promise_by_ns: the date.
+        lines: of the reserve, merged.
         in_stock: what the channel may take of each from stock, possibly negative.
         now_ns: now.
     """
-    ahead_ns = command.promise_by_ns - now_ns
-    if not -CLOCK_SKEW_MAX_NS <= ahead_ns <= PROMISE_HORIZON_MAX_NS:
-        most = PROMISE_HORIZON_MAX_NS // DAY_NS
-        return invalid("promise_by", f"{ahead_ns / DAY_NS:g} days ahead; from now to {most} days ahead is allowed")
     horizon_ns = now_ns + PROMISE_HORIZON_MAX_NS
     totals = []
     for (sku, _), left in zip(lines, in_stock, strict=True):
         i = ledger.stock.index.get(sku, -1)
         supply, waiting = ledger.supply.steps(i), ledger.waiting.steps(i)
-        least = least_projection(supply, waiting, command.promise_by_ns, now_ns, horizon_ns)
+        least = least_projection(supply, waiting, promise_by_ns, now_ns, horizon_ns)
         totals.append(max(left, left + least))
     return totals
 

@@ -9,7 +9,7 @@ from allocator.core.codec import KIND
 from allocator.core.commands import Policy, Reserve, merge_lines
 from allocator.core.events import Refused, Reserved
 from allocator.core.limits import QUANTITY_MAX, TTL_MAX_NS, TTL_MIN_NS
-from allocator.core.promising import beyond_stock, let_wait, pick_at, with_supply
+from allocator.core.promising import beyond_stock, check_promise, let_wait, pick_at, with_supply
 from allocator.core.repeats import reserve_result, reserved_before
 from allocator.core.reservations import Reservation
 from allocator.core.results import HeldLine, Reason, Rejected, ReserveResult, ReserveStatus, State
@@ -35,20 +35,20 @@ def decide(ledger: StockLedger, command: Reserve, now_ns: int) -> Decision:  # n
     lines = command.lines
     if len(lines) != 1:
         lines = merge_lines(lines)
-    problem = _problem(ledger, command, lines)
+    promise_by_ns = command.promise_by_ns
+    problem = _problem(ledger, command, lines, now_ns)
     if problem is not None:
         return problem, ()
-    in_stock = lefts = _lefts(ledger, command, lines)
-    if command.promise_by_ns and not isinstance(in_stock, Rejected):
-        lefts = with_supply(ledger, command, lines, in_stock, now_ns)
-    if isinstance(in_stock, Rejected) or isinstance(lefts, Rejected):
-        return lefts, ()  # type: ignore[return-value]  # one of them is an error, and then the last is
+    in_stock = _lefts(ledger, command, lines)
+    if isinstance(in_stock, Rejected):
+        return in_stock, ()
+    lefts = with_supply(ledger, promise_by_ns, lines, in_stock, now_ns) if promise_by_ns else in_stock
     if not ledger.accepting:
         return _refuse(command, now_ns, ReserveStatus.LOCATION_CLOSED, lines, lefts)
     granted = _grant(command.policy, lines, lefts)
     if not granted:
         return _refuse(command, now_ns, ReserveStatus.INSUFFICIENT_STOCK, lines, lefts)
-    waiting = beyond_stock(granted, lines, in_stock) if command.promise_by_ns else ()
+    waiting = beyond_stock(granted, lines, in_stock) if promise_by_ns else ()
     if ledger.capacity.plan is not None:
         units = sum(quantity for _, quantity in granted)
         refusal = _beyond_capacity(ledger, now_ns, units, pick_at(command, now_ns, waiting))
@@ -88,7 +88,7 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
         at_ns,
         at_ns,
         at_ns + (ledger.limits.open_grace_ns if command.home else command.ttl_ns),
-        pick_at(command, at_ns, waiting),
+        pick_at(command, at_ns, waiting) if waiting else command.pick_at_ns or at_ns,
         None,
         command.home,
         promise_by_ns=command.promise_by_ns,
@@ -101,7 +101,7 @@ def apply(ledger: StockLedger, event: Reserved) -> None:
         ledger.capacity.book(reservation)
 
 
-def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | None:
+def _problem(ledger: StockLedger, command: Reserve, lines: Lines, now_ns: int) -> Rejected | None:
     """What is wrong with the command itself; nearly always nothing, which one look tells."""
     if (
         len(command.lines) == 1
@@ -109,9 +109,10 @@ def _problem(ledger: StockLedger, command: Reserve, lines: Lines) -> Rejected | 
         and TTL_MIN_NS <= command.ttl_ns <= TTL_MAX_NS
         and command.policy in _POLICIES
         and ledger.reservations.live_count < ledger.limits.reservations_max
+        and not command.promise_by_ns
     ):
         return None
-    problem = check_lines(command.lines) or check_ttl(command.ttl_ns)
+    problem = check_lines(command.lines) or check_ttl(command.ttl_ns) or check_promise(command, now_ns)
     if problem is not None:
         return problem
     if lines is not command.lines and (problem := check_lines(lines)) is not None:
