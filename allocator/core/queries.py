@@ -91,7 +91,8 @@ def list_supply(ledger: StockLedger, query: ListSupply) -> SupplyPage:
 def summarise(ledger: StockLedger, query: Summarise) -> LedgerSummary:  # noqa: ARG001  # one shape for all
     """The location at a glance."""
     stocked = int(np.count_nonzero(ledger.stock.column("on_hand")))
-    live = ledger.reservations.live_count + ledger.headers.live_count + len(ledger.headers.owing)
+    untold = len(ledger.headers.owing) + len(ledger.reservations.telling)
+    live = ledger.reservations.live_count + ledger.headers.live_count + untold
     return LedgerSummary(ledger.version, len(ledger.stock), stocked, live, ledger.accepting)
 
 

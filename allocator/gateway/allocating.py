@@ -11,6 +11,7 @@ from allocator.core.protocol.coordinator import ATTEMPTS_MAX, Terms, Wanted
 from allocator.core.protocol.types import Open
 from allocator.core.rendezvous import Rendezvous
 from allocator.core.results import ReserveResult, ReserveStatus
+from allocator.core.sourcing.types import Filter
 from allocator.gateway.faults import Faults
 from allocator.gateway.translate_allocate import asked_of, fill_allocated, kept, pickup_window_ns, ttl_of
 from allocator.gateway.translate_reservation import fill_versions
@@ -53,6 +54,10 @@ class Allocating:
         ttl_ns = ttl_of(request, faults)
         window_ns = pickup_window_ns(request, faults)
         order = self._planner.to_order(request.order, faults, now_ns)
+        if not self._router.network.locations:
+            return AllocateResponse(
+                status=AllocateStatus.ALLOCATE_STATUS_NO_ELIGIBLE_LOCATION, emptied_by=to_filter(Filter.GROUP)
+            )
         home = self._home(request_id)
         terms = Terms(
             reservation_id(home, request_id),
