@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from allocator.core.ids import is_id
 from allocator.core.limits import QUANTITY_MAX
 from allocator.core.network.checks import WEIGHTS
 from allocator.core.network.types import WEIGHT_MAX, Mode
@@ -77,21 +78,33 @@ def _lines(lines: Sequence[pb.OrderLine], field: str, faults: Faults) -> tuple[t
     """(SKU, units, grams) with lines of the same SKU summed, at the greatest weight."""
     if len(lines) > LINES_MAX:
         raise too_many(field, len(lines), LINES_MAX)
-    if not lines:
+    rows = tuple([(line.sku, line.quantity, line.unit_weight_grams) for line in lines])
+    if rows and all(map(_sound, rows)) and len({sku for sku, _, _ in rows}) == len(rows):
+        return rows
+    return _merged(rows, field, faults)
+
+
+def _sound(row: tuple[str, int, int]) -> bool:
+    sku, units, grams = row
+    return 0 < units <= QUANTITY_MAX and 0 <= grams <= UNIT_WEIGHT_MAX_G and is_id(sku)
+
+
+def _merged(rows: Sequence[tuple[str, int, int]], field: str, faults: Faults) -> tuple[tuple[str, int, int], ...]:
+    """Lines that are wrong, or of the same SKU."""
+    if not rows:
         faults.add(field, f"none; 1 to {LINES_MAX} are needed")
     merged: dict[str, tuple[int, int]] = {}
-    for n, line in enumerate(lines):
-        faults.id(f"{field}[{n}].sku", line.sku)
-        faults.units(f"{field}[{n}].quantity", line.quantity, 1, QUANTITY_MAX)
-        faults.units(f"{field}[{n}].unit_weight_grams", line.unit_weight_grams, 0, UNIT_WEIGHT_MAX_G)
-        units, grams = merged.get(line.sku, (0, 0))
-        merged[line.sku] = units + line.quantity, max(grams, line.unit_weight_grams)
-        if 0 < units <= QUANTITY_MAX < units + line.quantity:
-            faults.add(
-                f"{field}[{n}].quantity",
-                f"the lines of this SKU sum to {units + line.quantity}; at most {QUANTITY_MAX} are allowed",
-            )
-    return tuple((sku, units, grams) for sku, (units, grams) in merged.items())
+    for n, (sku, units, grams) in enumerate(rows):
+        faults.id(f"{field}[{n}].sku", sku)
+        faults.units(f"{field}[{n}].quantity", units, 1, QUANTITY_MAX)
+        faults.units(f"{field}[{n}].unit_weight_grams", grams, 0, UNIT_WEIGHT_MAX_G)
+        before, heaviest = merged.get(sku, (0, 0))
+        total = before + units
+        merged[sku] = total, max(heaviest, grams)
+        if 0 < before <= QUANTITY_MAX < total:
+            why = f"the lines of this SKU sum to {total}; at most {QUANTITY_MAX} are allowed"
+            faults.add(f"{field}[{n}].quantity", why)
+    return tuple([(sku, units, grams) for sku, (units, grams) in merged.items()])
 
 
 def _service_level(message: pb.SourcingOrder, field: str, faults: Faults, *, needed: bool) -> str:
