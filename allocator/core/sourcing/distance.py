@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 EARTH_RADIUS_KM: Final = 6371.0088
 """Mean radius of the Earth (IUGG)."""
 
+_INSIDE: Final = 1 - 1e-15
+"""Keeps a rounded cosine within -1 and 1; at distance 0 that is 0.3 m."""
 _NOWHERE: Final = (math.nan, math.nan, math.nan)
 
 
@@ -35,7 +37,7 @@ def distances_km(origins: NDArray[np.float64], destination: tuple[float, float] 
     The spherical law of cosines, with the cosine as the product of two points of the unit sphere: the origins are known
     before any order comes. In float64 it is within a metre of the haversine formula, also for neighbours.
     """
-    cosine = np.array(on_sphere(destination)) @ origins
-    angle: NDArray[np.float64] = np.arccos(np.minimum(np.maximum(cosine, -1.0), 1.0))
+    x, y, z = on_sphere(destination)
+    angle: NDArray[np.float64] = np.arccos(np.array((x * _INSIDE, y * _INSIDE, z * _INSIDE)) @ origins)
     angle *= EARTH_RADIUS_KM
     return angle

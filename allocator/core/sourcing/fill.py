@@ -64,6 +64,8 @@ def fill(choice: Choice, members: Sequence[int]) -> Filled:
 
     Where room is short, units move over the cheapest detours until all fits (`overload`).
     """
+    if len(members) == 1 and choice.room is None:
+        return _alone(choice, members[0])
     chosen = list(members)
     unit, have = choice.unit.take(chosen, axis=1).tolist(), choice.have.take(chosen, axis=1).tolist()
     need = choice.need.tolist()
@@ -80,9 +82,15 @@ def fill(choice: Choice, members: Sequence[int]) -> Filled:
     return Filled(tuple(chosen), tuple([tuple(row) for row in rows]), missing, score)
 
 
+def _alone(choice: Choice, member: int) -> Filled:
+    """What a single location gives, which is all that it has of what is needed."""
+    have = choice.have[:, member].tolist()
+    missing = tuple([int(need - units) for need, units in zip(choice.need.tolist(), have, strict=True)])
+    score = float(choice.fixed[member]) + sum(map(mul, have, choice.unit[:, member].tolist()))
+    return Filled((member,), tuple([(int(units),) for units in have]), missing, score)
+
+
 def _cheapest_first(need: float, unit: Sequence[float], have: Sequence[float]) -> list[int]:
-    if len(unit) == 1:
-        return [int(have[0])]
     row = [0] * len(unit)
     for i in sorted(range(len(unit)), key=unit.__getitem__):
         row[i] = int(min(have[i], need))

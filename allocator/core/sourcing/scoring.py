@@ -80,7 +80,7 @@ def terms(
 ) -> Terms:
     """The terms for the locations in `columns`, at least one, which have `available` of each line."""
     parcel, unit, gram = reach.leg.cost.take(columns, axis=1)
-    grams = np.array([[weight_g] for _, _, weight_g in order.lines], dtype=np.float64)
+    grams = np.array([line[2] for line in order.lines], dtype=np.float64)[:, None]
     cover = 1.0 / np.maximum(available, 1)
     filling = _filling(stock, columns)
     return Terms(parcel, gram * grams + unit, _late_days(reach, columns), cover, *filling, table.priority.take(columns))
