@@ -24,6 +24,7 @@ from allocator.core.commands import (
     Reserve,
     SetCount,
     SetStockPolicy,
+    SetSupply,
     Transition,
     Write,
 )
@@ -119,6 +120,7 @@ class ReferenceLedger(Books):
             return self._set_policy(command)
         if isinstance(command, Configure):
             return self._configure(command)
+        assert not isinstance(command, SetSupply)  # which has a reference of its own
         return self._transition(command, now)
 
     # --- reserving

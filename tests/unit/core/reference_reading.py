@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock, Query, Summarise
+from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock, ListSupply, Query, Summarise
 from allocator.core.results import (
     LedgerSummary,
     Quota,
@@ -31,6 +31,7 @@ def answer(books: Books, query: Query) -> StockPage | ReservationPage | LedgerSu
         if found is None:
             return Rejected(Reason.RESERVATION_UNKNOWN, "name", "")
         return ReservationPage((found.view(),), version=books.version)
+    assert not isinstance(query, ListSupply)  # which has a reference of its own
     return _list_reservations(books, query)
 
 
