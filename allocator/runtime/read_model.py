@@ -147,7 +147,7 @@ class AvailabilityModel:
         return cells
 
     def capacity(
-        self, columns: NDArray[np.int64], at_ns: int | NDArray[np.int64]
+        self, columns: NDArray[np.int64], at_ns: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """What `columns` can still pick in the window of `at_ns`: left, limit, by order; see `CapacityModel.at`."""
         return self._capacity.at(columns, at_ns)

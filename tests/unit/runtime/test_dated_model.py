@@ -163,8 +163,7 @@ def test_capacity_is_what_the_ledgers_have_left() -> None:
     assert left.tolist() == [3, 2, CAPACITY_UNLIMITED]
     assert limit.tolist() == [5, 3, CAPACITY_UNLIMITED]
     assert by_order.tolist() == [False, True, False]
-    later = np.array([NOW_NS, NOW_NS + 2 * HOUR_NS, NOW_NS])
-    assert model.capacity(columns, later)[0].tolist() == [3, 2, CAPACITY_UNLIMITED]
+    assert model.capacity(columns, NOW_NS + 2 * HOUR_NS)[0].tolist() == [5, 2, CAPACITY_UNLIMITED]
 
 
 def test_capacity_that_is_taken_away_limits_nothing() -> None:
