@@ -13,6 +13,8 @@ from allocator.cli.output import emit, emit_rows, numbers, say, show_rows, show_
 from allocator.cli.session import session_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from allocator.client import Reservation, ReservationState, ReserveResult, TransitionResult
 
 PANEL = "Orders"
@@ -213,13 +215,21 @@ def _row(found: Reservation) -> tuple[object, ...]:
 
 def expiry_of(found: Reservation) -> str:
     """When a reservation expires, in local time; "" for never."""
-    return f"{found.expires_at.astimezone():%Y-%m-%d %H:%M:%S}" if found.expires_at else ""
+    return _moment(found.expires_at) if found.expires_at else ""
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _show_reserve(result: ReserveResult) -> None:
-    columns = [*words("SKU", "location", "outcome"), *numbers("wanted", "held", "available")]
+    waits = any(line.waiting for line in result.lines)
+    columns = [*words("SKU", "location", "outcome"), *numbers("wanted", "held", "available", *["waiting"] * waits)]
     rows = [
-        (line.sku, line.location, in_words(line.status), line.requested, line.held, line.available)
+        (
+            *(line.sku, line.location, in_words(line.status)),
+            *(line.requested, line.held, line.available, *[line.waiting] * waits),
+        )
         for line in result.lines
     ]
     show_table(columns, rows)
@@ -247,9 +257,14 @@ def show_reservation(found: Reservation) -> None:
     """Print a reservation."""
     order = f", order {found.order}" if found.order else ""
     until = f" until {expiry_of(found)}" if found.expires_at and found.state == "HELD" else ""
-    say(f"{found.name}: {found.state.lower()}{until} at {found.home_location}{order}")
-    columns = [*words("SKU", "location"), *numbers("held", "open", "fulfilled", "released")]
-    rows = [(line.sku, line.location, line.held, line.open, line.fulfilled, line.released) for line in found.lines]
+    pickup = f", waits for pickup until {_moment(found.pickup_ends_at)}" if found.pickup_ends_at else ""
+    say(f"{found.name}: {found.state.lower()}{until} at {found.home_location}{order}{pickup}")
+    waits = any(line.waiting for line in found.lines)
+    columns = [*words("SKU", "location"), *numbers("held", "open", "fulfilled", "released", *["waiting"] * waits)]
+    rows = [
+        (line.sku, line.location, line.held, line.open, line.fulfilled, line.released, *[line.waiting] * waits)
+        for line in found.lines
+    ]
     show_table(columns, rows)
 
 

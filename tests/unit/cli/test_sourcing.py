@@ -156,6 +156,16 @@ def test_lines_of_a_reserve_may_say_where(allocator: Command, fake: FakeServer) 
     assert allocator("reserve", "APPLE=1@york", "--json").code == 0
 
 
+def test_what_waits_is_shown(allocator: Command, fake: FakeServer) -> None:
+    """Units that wait for supply, and a pickup for its customer."""
+    allocator("allocate", "APPLE=1", "--mode", "pickup", "--pickup-window", "3d", "--request-id", "r-1")
+    plain = allocator("reservations", "home-r-1").out
+    assert "waits for pickup until 2023-" in plain
+    assert "waiting" not in plain
+    fake.state.reservations["reservations/home-r-1"].lines[0].waiting = 1
+    assert "waiting" in allocator("reservations", "home-r-1").out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
