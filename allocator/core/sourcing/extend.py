@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 class Extended(NamedTuple):
-    """Sets with one more location each, regardless of rooms. float64 (sets, locations)."""
+    """Sets with one more location each; what no room could take is missing. float64 (sets, locations)."""
 
     missing: Floats
     score: Floats
@@ -47,7 +47,12 @@ def extend(choice: Choice, sets: Sequence[Sequence[int]] | NDArray[np.int64]) ->
         cost += part * price[:, :, k, None]
         rest -= part
     fixed = np.add.reduce(choice.fixed.take(members), axis=1)[:, None] + choice.fixed
-    return Extended(np.add.reduce(rest, axis=0), np.add.reduce(cost, axis=0) + fixed)
+    missing = np.add.reduce(rest, axis=0)
+    if choice.room is not None:
+        rooms = choice.rooms()
+        room = np.add.reduce(rooms.take(members), axis=1)[:, None] + rooms
+        missing = np.maximum(missing, sum(choice.need.tolist()) - room)
+    return Extended(missing, np.add.reduce(cost, axis=0) + fixed)
 
 
 def _cheaper(unit: Floats, price: Floats, have: Floats) -> Floats:

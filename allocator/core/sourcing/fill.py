@@ -42,6 +42,11 @@ class Choice(NamedTuple):
             None if self.room is None else self.room.take(columns),
         )
 
+    def rooms(self) -> Floats:
+        """float64 (locations,): room of each, no more than all units need."""
+        units = sum(self.need.tolist())
+        return np.full(len(self.fixed), units) if self.room is None else np.minimum(self.room, units)
+
 
 class Filled(NamedTuple):
     """Lines filled from a set of locations, of which each gives something.

@@ -20,6 +20,8 @@ Indexes = NDArray[np.int64]
 def singles(choice: Choice) -> Rows:
     """Each location alone."""
     missing = sum(choice.need.tolist()) - np.add.reduce(choice.have, axis=0)
+    if choice.room is not None:
+        missing = np.maximum(missing, sum(choice.need.tolist()) - choice.rooms())
     score = choice.fixed + np.add.reduce(choice.have * choice.unit, axis=0)
     return Rows(np.arange(len(choice.fixed))[:, None], missing, score)
 
@@ -76,4 +78,7 @@ def _scored(
     units = given * price + (served[:, None] - given) * other_price
     fixed = choice.fixed.take(first) + choice.fixed.take(second)
     missing = np.full(len(first), sum(choice.need.tolist()) - sum(served.tolist()))
+    if choice.room is not None:
+        rooms = choice.rooms()
+        missing = np.maximum(missing, sum(choice.need.tolist()) - rooms.take(first) - rooms.take(second))
     return missing, fixed + np.add.reduce(units, axis=0)

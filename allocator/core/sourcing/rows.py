@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from allocator.core.sourcing.fill import Choice, fill
 
-TRIES_MAX: Final = 256
+TRIES_MAX: Final = 96
 """Sets that are looked at, best first, for the plans of one order."""
 
 
@@ -39,7 +39,8 @@ class Rows(NamedTuple):
 
     Attributes:
         members: int64 (sets, most members), columns, filled up with -1.
-        missing: float64 (sets,), units that no member has, regardless of rooms; infinite for what is no set.
+        missing: float64 (sets,), units that no member has or that all their rooms together cannot take; infinite for
+            what is no set.
         score: float64 (sets,), regardless of rooms.
     """
 

@@ -76,4 +76,7 @@ def evaluate(choice: Choice, splits_max: int) -> Rows:
     steps = np.where(upto, choice.have[:, :, None], 0.0).transpose(1, 0, 2).reshape(count, lines * count)
     served = np.minimum(member @ steps, np.repeat(choice.need, count))
     total = served.reshape(len(member), lines, count)[:, :, -1].sum(axis=1)
-    return Rows(members, choice.need.sum() - total, member @ choice.fixed + served @ falls.ravel())
+    missing = choice.need.sum() - total
+    if choice.room is not None:
+        missing = np.maximum(missing, choice.need.sum() - member @ choice.rooms())
+    return Rows(members, missing, member @ choice.fixed + served @ falls.ravel())

@@ -122,3 +122,16 @@ def test_many_locations_are_served_nearly_as_well(seed: int) -> None:
     np.fill_diagonal(pairs.missing, np.inf)
     row, column = pairs.best()
     assert (found.missing, found.score) <= (pairs.missing[row, column], pairs.score[row, column] * 1.1)
+
+
+@given(st.integers(0, 10_000))
+def test_short_rooms_at_many_locations_do_not_leave_units_behind(seed: int) -> None:
+    """Of 70 locations that have everything but one rare line and room for 2 units, five serve nine units."""
+    numbers = np.random.default_rng(seed)
+    need = np.array([4.0, 4.0, 1.0])
+    have = np.array([[2.0] * 70, [2.0] * 70, [0.0] * 70])
+    have[2, numbers.integers(70)] = 1.0
+    choice = Choice(numbers.random(70) + 1, numbers.random((3, 70)), have, need, np.full(70, 2.0))
+    found = search(choice, 10, 1)[0]
+    assert found.missing == 0
+    assert len(found.members) == 5
