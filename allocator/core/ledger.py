@@ -233,7 +233,8 @@ class StockLedger:
         result, decided = self.decide(command, now_ns)
         events.extend(decided)
         result = self.enact(command, result, decided)
-        return result, events + self.settle(now_ns)
+        following = self.settle(now_ns)
+        return settling.with_news(result, following) if following else result, events + following
 
     def enact(self, command: Executable, result: Result | a.Outcome, events: Sequence[e.Event]) -> Result | a.Outcome:
         """Apply what was decided and complete the answer with the reservation as it is then."""

@@ -175,7 +175,10 @@ class Shortage(NamedTuple):
 
 
 class MovementResult(NamedTuple):
-    """Answer to a movement. `on_hand` is the SKU's after it; `reason` is set for REJECTED."""
+    """Answer to a movement. `on_hand` is the SKU's after it; `reason` is set for REJECTED.
+
+    `supply_shortage` is set when what is expected does not cover what was promised of it any more.
+    """
 
     status: int
     sku: str
@@ -183,6 +186,7 @@ class MovementResult(NamedTuple):
     reason: str = ""
     detail: str = ""
     shortage: Shortage | None = None
+    supply_shortage: Shortage | None = None
 
 
 class CountLine(NamedTuple):
@@ -204,10 +208,11 @@ class CountResult(NamedTuple):
 
 
 class Done(NamedTuple):
-    """Answer to a setting that was taken over; a disposition move may have left a shortage."""
+    """Answer to a setting that was taken over; a disposition move may have left a shortage, supply one of its own."""
 
     repeated: bool = False
     shortages: tuple[Shortage, ...] = ()
+    supply_shortages: tuple[Shortage, ...] = ()
 
 
 class Quota(NamedTuple):

@@ -7,23 +7,24 @@ with an earlier date needs, as long as its own date can still be kept from what 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from allocator.core.events import Filled, SupplyShort
 from allocator.core.limits import AT_RISK_MAX, LINES_MAX
 from allocator.core.protocol.types import reservation_of
-from allocator.core.results import State
+from allocator.core.results import Done, MovementResult, Shortage, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from allocator.core.events import Event
     from allocator.core.ledger import StockLedger
 
+R = TypeVar("R")
 _HELD = State.HELD.value
 
 
@@ -34,12 +35,27 @@ def settle(ledger: StockLedger, now_ns: int) -> list[Event]:
         return []
     now_ns = max(now_ns, ledger.clock_ns)
     events: list[Event] = []
+    named_max = max(1, min(AT_RISK_MAX, LINES_MAX // len(stirred)))
     for i, supply in sorted(stirred.items()):
-        for event in _settled(ledger, i, supply, now_ns):
+        for event in _settled(ledger, i, supply, now_ns, named_max):
             ledger.apply(event)
             events.append(event)
     stirred.clear()
     return events
+
+
+def with_news(result: R, events: Iterable[Event]) -> R:
+    """The answer to a movement or a setting with the broken promises among the `events` that followed from it."""
+    shorts = tuple(
+        Shortage(event.sku, event.missing, event.reservations, event.at_risk)
+        for event in events
+        if type(event) is SupplyShort and event.missing
+    )
+    if not shorts:
+        return result
+    if isinstance(result, MovementResult):
+        return result._replace(supply_shortage=shorts[0])
+    return result._replace(supply_shortages=shorts) if isinstance(result, Done) else result
 
 
 def apply_filled(ledger: StockLedger, event: Filled) -> None:
@@ -65,12 +81,12 @@ def apply_short(ledger: StockLedger, event: SupplyShort) -> None:
         ledger.waiting.missing.pop(i, None)
 
 
-def _settled(ledger: StockLedger, i: int, supply: str, now_ns: int) -> Iterator[Event]:
+def _settled(ledger: StockLedger, i: int, supply: str, now_ns: int, named_max: int) -> Iterator[Event]:
     sku = ledger.stock.skus[i]
     parts = _Pool(ledger, i, now_ns).fill() if ledger.stock.free(i) > 0 else []
     for start in range(0, len(parts), LINES_MAX):
         yield Filled(now_ns, sku, tuple(parts[start : start + LINES_MAX]))
-    short = _shortfall(ledger, i, supply, now_ns)
+    short = _shortfall(ledger, i, supply, now_ns, named_max)
     told = ledger.waiting.missing.get(i, 0)
     if short.missing > told or (told and not short.missing):
         yield short
@@ -135,7 +151,7 @@ def balances(ledger: StockLedger, i: int, now_ns: int) -> tuple[list[int], NDArr
     return dates, sums[places] - np.cumsum([waiting[at_ns] for at_ns in dates], dtype=np.int64)
 
 
-def _shortfall(ledger: StockLedger, i: int, supply: str, now_ns: int) -> SupplyShort:
+def _shortfall(ledger: StockLedger, i: int, supply: str, now_ns: int, named_max: int) -> SupplyShort:
     """Units of SKU index `i` that are missing on the worst date, and the newest reservations promised until then."""
     sku = ledger.stock.skus[i]
     dates, balance = balances(ledger, i, now_ns)
@@ -149,7 +165,7 @@ def _shortfall(ledger: StockLedger, i: int, supply: str, now_ns: int) -> SupplyS
     named: list[str] = []
     covered = 0
     for holder in reversed(hurt):
-        if covered >= missing or len(named) == AT_RISK_MAX:
+        if covered >= missing or len(named) == named_max:
             break
         named.append(reservation_of(holder.id))
         covered += holder.waiting_of(sku)

@@ -132,8 +132,10 @@ class InventoryServicer(InventoryServiceServicer):
         """Announce what is expected, or replace what was announced."""
         location, command = ts.to_supply(request, call.named(request.request_id))
         result, version = await self._ask(location, command, call)
-        response = SetSupplyResponse(repeated_request=result.repeated)
-        response.versions.add(location=location_name(location), version=version)
+        if not result.repeated:
+            self._resourcing.begin(location, result.supply_shortages, call)
+        response = SetSupplyResponse()
+        ts.fill_set(response, location, result, version)
         return response
 
     @unary
@@ -187,8 +189,8 @@ class InventoryServicer(InventoryServiceServicer):
                 else:
                     teller.fill_result(results[place], location, result)
                     versions[location] = version
-                    if result.shortage is not None:
-                        self._resourcing.begin(location, (result.shortage,), call)
+                    if result.shortage is not None or result.supply_shortage is not None:
+                        self._resourcing.begin(location, (result.shortage, result.supply_shortage), call)
         for location in sorted(versions):
             response.versions.add(location=location_name(location), version=versions[location])
 

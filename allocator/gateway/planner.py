@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,12 +19,14 @@ from allocator.gateway.errors import (
     sku_unknown,
 )
 from allocator.gateway.names import PROFILES
+from allocator.gateway.promises import check_ahead
 from allocator.gateway.translate_order import to_order, weighed
 from allocator.gateway.translate_sourcing import PLANS_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from google.protobuf.timestamp_pb2 import Timestamp
     from numpy.typing import NDArray
 
     from allocator.core.network.types import Profile
@@ -78,6 +81,14 @@ class Planner:
         faults.check()
         self._check_names(order)
         return order._replace(profile=weighed(self._profile(profile), message, faults, prefix))
+
+    def check_promise(self, stamp: Timestamp) -> None:
+        """Check that the promise date of a reserve is not beyond the horizon.
+
+        Raises:
+            ApiError: INVALID.
+        """
+        check_ahead(stamp, time.time_ns(), self._horizon_ns)
 
     def source(
         self, order: SourcingOrder, refused: Refused = (), full: Collection[str] = (), plans_max: int = 1

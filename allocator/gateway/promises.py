@@ -37,6 +37,21 @@ def to_promise(stamp: Timestamp, now_ns: int, length_ns: int, field: str = "prom
     return promise
 
 
+def check_ahead(stamp: Timestamp, now_ns: int, length_ns: int) -> None:
+    """Check that the `promise_by` of a reserve is not beyond the horizon.
+
+    One that is over is left to the ledger, which knows whether the reserve was granted before that.
+
+    Raises:
+        ApiError: INVALID.
+    """
+    faults = Faults()
+    if faults.time("promise_by", stamp) > now_ns + length_ns:
+        days = f"{length_ns / DAY_NS:g} days"
+        faults.add("promise_by", f"this date is more than {days} ahead, the most allowed (promise.horizon_days)")
+    faults.check()
+
+
 def promise_in(stamp: Timestamp, now_ns: int, length_ns: int, field: str, faults: Faults) -> Promise:
     """As `to_promise`, with what is wrong noted in `faults`."""
     before = len(faults.found)

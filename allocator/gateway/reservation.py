@@ -66,6 +66,7 @@ class ReservationServicer(ReservationServiceServicer):
         self.calls = calls
         self._router = router
         self._newcomers = Newcomers(router)
+        self._planner = planner
         self._spanning = spanning
         self._allocating = Allocating(router, planner, spanning)
         self._amending = amending
@@ -193,6 +194,8 @@ class ReservationServicer(ReservationServiceServicer):
     async def _reserve(self, request: ReserveRequest, response: ReserveResponse, call: Call) -> None:
         """Have the ledgers of the locations decide on a reserve and write the answer."""
         request_id = call.named(request.request_id)
+        if request.HasField("promise_by"):
+            self._planner.check_promise(request.promise_by)
         told = t.to_reserve(request, request_id)
         if told is None:
             await self._spanning.reserve(to_spanning(request, request_id), response, call)

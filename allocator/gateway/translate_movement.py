@@ -88,6 +88,8 @@ class MovementTeller:
             message.detail = result.detail
         if result.shortage is not None:
             self.fill_shortage(message.shortage, location, result.shortage)
+        if result.supply_shortage is not None:
+            self.fill_shortage(message.supply_shortage, location, result.supply_shortage)
 
     def fill_shortage(self, message: Shortage, location: str, shortage: CoreShortage) -> None:
         """Write a shortage."""

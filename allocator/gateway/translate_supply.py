@@ -8,12 +8,14 @@ from allocator.core.commands import SetSupply, SupplyKind, SupplyLine
 from allocator.core.limits import LINES_MAX, QUANTITY_MAX
 from allocator.gateway.errors import too_many
 from allocator.gateway.faults import Faults
+from allocator.gateway.names import location_name
 from allocator.gateway.times import timestamp
+from allocator.gateway.translate_movement import MovementTeller
 from allocator.v1.inventory_pb2 import SupplyKind as WireKind
 
 if TYPE_CHECKING:
-    from allocator.core.results import SupplyView
-    from allocator.v1.inventory_pb2 import ExpectedSupply, ListSupplyRequest, SetSupplyRequest
+    from allocator.core.results import Done, SupplyView
+    from allocator.v1.inventory_pb2 import ExpectedSupply, ListSupplyRequest, SetSupplyRequest, SetSupplyResponse
     from allocator.v1.inventory_pb2 import SupplyLine as WireLine
 
 _KINDS: Final = frozenset((0, *(kind.value for kind in SupplyKind)))
@@ -41,6 +43,15 @@ def to_supply(request: SetSupplyRequest, request_id: str) -> tuple[str, SetSuppl
     lines = tuple([_line(line, f"lines[{n}]", faults) for n, line in enumerate(request.lines)])
     faults.check()
     return location, SetSupply(request_id, lines)
+
+
+def fill_set(response: SetSupplyResponse, location: str, result: Done, version: int) -> None:
+    """Write the answer to a SetSupply."""
+    response.versions.add(location=location_name(location), version=version)
+    response.repeated_request = result.repeated
+    teller = MovementTeller()
+    for shortage in result.supply_shortages:
+        teller.fill_shortage(response.supply_shortages.add(), location, shortage)
 
 
 def to_filter(request: ListSupplyRequest) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from allocator.core.ledger import StockLedger
 from allocator.core.limits import CLOCK_SKEW_MAX_NS, NS_PER_S
 from allocator.core.protocol.types import PickupMissed
 from allocator.core.results import Reason, Rejected
+from allocator.core.settling import with_news
 from allocator.journal.port import Entry, Snapshot, Write
 from allocator.runtime.errors import HostFailedError
 from allocator.runtime.hosted import Hosted, Status
@@ -246,7 +247,7 @@ class LedgerHost:
             return Rejected(Reason.INTERNAL, "", f"{type(error).__name__} while deciding; nothing was changed"), ()
         result = machine.enact(command, result, events)
         following = machine.settle(now_ns)
-        return result, (*events, *following) if following else events
+        return (with_news(result, following), (*events, *following)) if following else (result, events)
 
     def _close(self, batches: Iterable[_Batch]) -> None:
         """End each batch that has events: queue its journal entry and its change."""

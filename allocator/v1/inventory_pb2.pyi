@@ -399,6 +399,7 @@ class MovementResult(_message.Message):
     REJECTION_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     SHORTAGE_FIELD_NUMBER: _builtins.int
+    SUPPLY_SHORTAGE_FIELD_NUMBER: _builtins.int
     status: Global___MovementStatus.ValueType
     """The outcome."""
     on_hand: _builtins.int
@@ -411,6 +412,12 @@ class MovementResult(_message.Message):
     def shortage(self) -> Global___Shortage:
         """Set when it left the SKU promised beyond what is there."""
 
+    @_builtins.property
+    def supply_shortage(self) -> Global___Shortage:
+        """Set when, after it, what is expected of the SKU does not cover what reservations wait for by some date, and that
+        was not told before: the units missing on the worst date, and the newest reservations promised until then.
+        """
+
     def __init__(
         self,
         *,
@@ -419,10 +426,11 @@ class MovementResult(_message.Message):
         rejection: Global___MovementRejection.ValueType = ...,
         detail: _builtins.str = ...,
         shortage: Global___Shortage | None = ...,
+        supply_shortage: Global___Shortage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["shortage", b"shortage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shortage", b"shortage", "supply_shortage", b"supply_shortage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "on_hand", b"on_hand", "rejection", b"rejection", "shortage", b"shortage", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "on_hand", b"on_hand", "rejection", b"rejection", "shortage", b"shortage", "status", b"status", "supply_shortage", b"supply_shortage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1179,21 +1187,29 @@ class SetSupplyResponse(_message.Message):
 
     VERSIONS_FIELD_NUMBER: _builtins.int
     REPEATED_REQUEST_FIELD_NUMBER: _builtins.int
+    SUPPLY_SHORTAGES_FIELD_NUMBER: _builtins.int
     repeated_request: _builtins.bool
     """True when this is the answer to an earlier call with the same request_id."""
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.LocationVersion]:
         """The state of the location after this."""
 
+    @_builtins.property
+    def supply_shortages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shortage]:
+        """What is missing now of what reservations wait for, as in MovementResult, one for each SKU at most. Empty in the
+        answer to a repeat.
+        """
+
     def __init__(
         self,
         *,
         versions: _abc.Iterable[_common_pb2.LocationVersion] | None = ...,
         repeated_request: _builtins.bool = ...,
+        supply_shortages: _abc.Iterable[Global___Shortage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["repeated_request", b"repeated_request", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["repeated_request", b"repeated_request", "supply_shortages", b"supply_shortages", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from allocator.v1 import inventory_pb2 as i
+from allocator.v1 import reservation_pb2 as r
 from tests.support.api import DC, STORE_1, Api, failure, make, movement, nothing_changes, now, receipt
 from tests.support.gateway import fresh
 
@@ -166,6 +167,65 @@ def test_malformed_announcements_are_rejected_one_by_one(api: Api) -> None:
     for result, word in zip(bad, words, strict=True):
         assert (result.status, result.rejection) == (i.MOVEMENT_STATUS_REJECTED, i.MOVEMENT_REJECTION_INVALID)
         assert word in result.detail
+
+
+def test_a_reserve_for_a_date_waits_for_supply(api: Api) -> None:
+    """Stock goes first; what waits is told everywhere, counts for no later promise, and is filled by its receipt."""
+    apple = api.stocked(2)
+    api.record([announced(apple, 5, 3, "po-9")])
+    response = api.reserve((apple, 6), promise_by=in_days(4), request_id=fresh("r"))
+    assert response.status == r.RESERVE_STATUS_HELD
+    line = response.lines[0]
+    assert (line.status, line.held, line.waiting) == (r.LINE_STATUS_HELD, 6, 4)
+    name = response.reservation.name
+    assert [(row.open, row.waiting) for row in api.reservation(name).lines] == [(6, 4)]
+    stock = api.stock(apple)
+    assert (stock.held, stock.waiting, stock.available) == (2, 4, 0)
+    assert [by_day(api, apple, days) for days in (0, 4)] == [0, 1]
+    assert api.reserve((apple, 2), promise_by=in_days(9)).status == r.RESERVE_STATUS_INSUFFICIENT_STOCK
+    api.commit(name)
+    api.record([receipt(apple, 5, supply="po-9")])
+    assert [(row.open, row.waiting) for row in api.reservation(name).lines] == [(6, 0)]
+    assert (api.stock(apple).committed, api.available(apple)) == (6, 1)
+    assert api.fulfil(name).status == r.TRANSITION_STATUS_DONE
+
+
+def test_bad_news_of_supply_names_the_reservations_it_hurts(api: Api) -> None:
+    """In the answer to a short receipt, and in that to a SetSupply that puts units off."""
+    apple, pear = fresh(), fresh()
+    set_supply(api, line(apple, supply="po-a"), line(pear, supply="po-b"))
+    first = api.held((apple, 3), promise_by=in_days(4))
+    second = api.held((apple, 2), (pear, 5), promise_by=in_days(4))
+    result = api.record([receipt(apple, 4, supply="po-a", final=True)]).results[0]
+    told = result.supply_shortage
+    assert not result.HasField("shortage")
+    assert (told.sku, told.location, told.missing) == (apple, DC, 1)
+    assert (list(told.reservations), told.reservations_total) == ([second.name], 1)
+    assert api.reservation(first.name).lines[0].waiting == 0
+    late = set_supply(api, line(pear, supply="po-b", expect_time=in_days(9))).supply_shortages
+    assert [(told.sku, told.missing, list(told.reservations)) for told in late] == [(pear, 5, [second.name])]
+
+
+@pytest.mark.parametrize("days", [-1, 31])
+def test_a_reserve_for_a_date_out_of_range_is_refused(api: Api, days: int) -> None:
+    """The error names the field."""
+    apple = api.stocked(1)
+    with nothing_changes(api):
+        failed = failure(api.reserve, (apple, 1), promise_by=in_days(days))
+    assert (failed.code, failed.fields) == (INVALID, ["promise_by"])
+
+
+def test_a_reserve_over_several_locations_may_wait_at_each(api: Api) -> None:
+    """Each part waits for the supply of its own location."""
+    apple = api.stocked(1)
+    api.receive(apple, 2, STORE_1)
+    api.record([announced(apple, 5, 3), announced(apple, 5, 3, at=STORE_1)])
+    lines = [{"sku": apple, "quantity": 3, "location": at} for at in (DC, STORE_1)]
+    response = api.reservations.Reserve(make(r.ReserveRequest, lines=lines, promise_by=in_days(4)))
+    assert response.status == r.RESERVE_STATUS_HELD
+    found = api.reservation(response.reservation.name).lines
+    assert [(row.location, row.open, row.waiting) for row in found] == [(DC, 3, 2), (STORE_1, 3, 1)]
+    assert (api.stock(apple).waiting, api.stock(apple, STORE_1).waiting) == (2, 1)
 
 
 @pytest.mark.parametrize("days", [-1, 31])

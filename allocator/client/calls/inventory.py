@@ -7,7 +7,7 @@ from datetime import datetime
 
 from allocator.client import wire
 from allocator.client.call import Call, Page, Pages
-from allocator.client.calls.supply import KIND, expected, written
+from allocator.client.calls.supply import KIND, expected, shortage_of, written
 from allocator.client.enums import MovementRejection, MovementStatus, MovementType, SetCountStatus
 from allocator.client.types.inventory import (
     ChannelQuota,
@@ -198,20 +198,12 @@ def _movement_result(message: pb.MovementResult) -> MovementResult:
         rejection=_REJECTION.parse(message.rejection),
         detail=message.detail,
         shortage=_shortage(message),
+        supply_shortage=shortage_of(message.supply_shortage) if message.HasField("supply_shortage") else None,
     )
 
 
 def _shortage(message: pb.MovementResult | pb.CountLineResult) -> Shortage | None:
-    if not message.HasField("shortage"):
-        return None
-    shortage = message.shortage
-    return Shortage(
-        sku=shortage.sku,
-        location=wire.plain_id(shortage.location),
-        missing=shortage.missing,
-        reservations=tuple(map(wire.plain_id, shortage.reservations)),
-        reservations_total=shortage.reservations_total,
-    )
+    return shortage_of(message.shortage) if message.HasField("shortage") else None
 
 
 def _counted(message: pb.SetCountResponse) -> CountResult:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from allocator.client import wire
 from allocator.client.call import Call, Page, Pages
 from allocator.client.enums import SupplyKind
-from allocator.client.types.inventory import ExpectedSupply, SupplyLine, Written
+from allocator.client.types.inventory import ExpectedSupply, Shortage, SupplyLine, Written
 from allocator.v1 import inventory_pb2 as pb
 from allocator.v1.inventory_pb2_grpc import InventoryServiceStub
 
@@ -28,7 +28,7 @@ def set_supply(location: str, lines: Iterable[SupplyLine], *, request_id: str | 
     request = pb.SetSupplyRequest(
         location=wire.location_name(location), request_id=request_id or "", lines=map(_line, lines)
     )
-    return Call(InventoryServiceStub, "SetSupply", request, written, writes=True)
+    return Call(InventoryServiceStub, "SetSupply", request, _set, writes=True)
 
 
 def list_supply(
@@ -59,7 +59,7 @@ def list_supply(
     return Pages(call)
 
 
-def written(message: pb.SetStockPolicyResponse | pb.SetSupplyResponse) -> Written:
+def written(message: pb.SetStockPolicyResponse) -> Written:
     """The answer to a setting."""
     return Written(wire.versions_of(message.versions), message.repeated_request)
 
@@ -75,6 +75,22 @@ def expected(message: pb.ExpectedSupply) -> ExpectedSupply:
         open=message.open,
         expect_at=wire.moment(message.expect_time) if message.HasField("expect_time") else None,
     )
+
+
+def shortage_of(message: pb.Shortage) -> Shortage:
+    """What is missing of a SKU, and for whom."""
+    return Shortage(
+        sku=message.sku,
+        location=wire.plain_id(message.location),
+        missing=message.missing,
+        reservations=tuple(map(wire.plain_id, message.reservations)),
+        reservations_total=message.reservations_total,
+    )
+
+
+def _set(message: pb.SetSupplyResponse) -> Written:
+    shortages = tuple(map(shortage_of, message.supply_shortages))
+    return Written(wire.versions_of(message.versions), message.repeated_request, shortages)
 
 
 def _line(line: SupplyLine) -> pb.SupplyLine:

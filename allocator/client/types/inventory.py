@@ -77,13 +77,17 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class MovementResult:
-    """What became of one movement; `on_hand` is the SKU's after it, `detail` says why it was REJECTED."""
+    """What became of one movement; `on_hand` is the SKU's after it, `detail` says why it was REJECTED.
+
+    `supply_shortage` tells that what is expected does not cover any more what reservations wait for.
+    """
 
     status: MovementStatus
     on_hand: int
     rejection: MovementRejection
     detail: str
     shortage: Shortage | None
+    supply_shortage: Shortage | None = None
 
     @property
     def ok(self) -> bool:
@@ -159,10 +163,14 @@ class StockPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A setting was taken over: the state after it by location, and whether an earlier call had done it."""
+    """A setting was taken over: the state after it by location, and whether an earlier call had done it.
+
+    `supply_shortages` of `set_supply` tell what is missing of what reservations wait for.
+    """
 
     versions: Mapping[str, int]
     repeated: bool
+    supply_shortages: tuple[Shortage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

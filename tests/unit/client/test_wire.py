@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FileDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocator.client import AsyncClient, Client, InvalidRequest, ReservationState, enums, wire
+from allocator.client import AsyncClient, Client, InvalidRequest, ReservationState, Shortage, enums, wire
 from allocator.client.call import fill_request_ids
 from allocator.client.calls import (
     allocations,
@@ -24,6 +24,7 @@ from allocator.client.calls import (
 )
 from allocator.client.types.reservations import Reserve
 from allocator.v1 import availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2, sourcing_pb2
+from tests.unit.client.samples import movement
 
 CALLS = [allocations, availability, inventory, lanes, network, reservations, sourcing, supply]
 MODULES = [availability_pb2, common_pb2, inventory_pb2, network_pb2, reservation_pb2, sourcing_pb2]
@@ -130,3 +131,15 @@ def test_lines_may_be_a_mapping_or_pairs() -> None:
     """Pairs may repeat a SKU; the server sums them."""
     assert wire.pairs({"A": 1}) == wire.pairs([("A", 1)]) == [("A", 1)]
     assert wire.pairs(iter([("A", 1), ("A", 2)])) == [("A", 1), ("A", 2)]
+
+
+def test_supply_that_breaks_promises_is_told() -> None:
+    """By plain ids, with the answer to a movement and to an announcement."""
+    short = inventory_pb2.Shortage(
+        sku="FIG", location="locations/leeds", missing=2, reservations=["reservations/r1"], reservations_total=3
+    )
+    expected = Shortage("FIG", "leeds", 2, ("r1",), 3)
+    moved = inventory_pb2.RecordMovementsResponse(results=[inventory_pb2.MovementResult(supply_shortage=short)])
+    assert inventory.record([movement(1)]).parse(moved).results[0].supply_shortage == expected
+    announced = inventory_pb2.SetSupplyResponse(supply_shortages=[short])
+    assert supply.set_supply("leeds", []).parse(announced).supply_shortages == (expected,)

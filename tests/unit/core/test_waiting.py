@@ -8,7 +8,7 @@ from allocator.core.commands import Configure, Movement, MovementType, Policy, R
 from allocator.core.events import Filled, ShortageFound, SupplyShort
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import PROMISE_HORIZON_MAX_NS, LedgerLimits
-from allocator.core.results import HeldLine, Reason, ReserveStatus, State, TransitionStatus
+from allocator.core.results import HeldLine, Reason, ReserveStatus, Shortage, State, TransitionStatus
 from tests.unit.core.helpers import (
     HOUR,
     NOW,
@@ -260,6 +260,18 @@ def test_a_short_final_receipt_fills_what_came_and_names_the_rest() -> None:
     assert [type(event) for event in events[1:]] == [Filled, SupplyShort]
     assert short(*events) == [("po-1", 2, ("r-q2",), 1)]
     assert units(ledger, "q2") == (1, 2)
+
+
+def test_answers_tell_the_promises_that_they_break() -> None:
+    """A movement those of its SKU, a SetSupply those of all its lines; good news are no shortage."""
+    ledger = expecting((6, 3))
+    do(ledger, SetSupply("s1", (SupplyLine("po-1", "fig", 2, NOW + 3 * DAY),)))
+    ordered(ledger, "q1", 6, 5)
+    do(ledger, reserve("q2", fig=2)._replace(promise_by_ns=NOW + 5 * DAY))
+    result = do(ledger, came(4, final=True))
+    assert (result.shortage, result.supply_shortage) == (None, Shortage("apple", 2, ("r-q1",), 1))
+    none = do(ledger, SetSupply("s2", (SupplyLine("po-9", "apple", 2, NOW + DAY), SupplyLine("po-1", "fig", 0, 0))))
+    assert none.supply_shortages == (Shortage("fig", 2, ("r-q2",), 1),)
 
 
 def test_damaged_units_fill_nothing() -> None:
