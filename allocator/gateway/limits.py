@@ -14,6 +14,8 @@ MIN_VERSIONS_MAX: Final = 1_000
 """Versions that one read waits for."""
 CELLS_MAX: Final = 160_000
 """Lines times locations of one CheckAvailability."""
+SOURCING_CELLS_MAX: Final = 400_000
+"""Lines of one order times locations of the network, when it is sourced."""
 REACH_MAX_S: Final = 1.0
 """How long a read waits for `min_versions`, seconds."""
 CHANGES_PER_MESSAGE_MAX: Final = 10_000

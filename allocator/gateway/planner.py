@@ -17,7 +17,9 @@ from allocator.gateway.errors import (
     profile_unknown,
     service_level_unknown,
     sku_unknown,
+    too_many,
 )
+from allocator.gateway.limits import SOURCING_CELLS_MAX
 from allocator.gateway.names import PROFILES
 from allocator.gateway.promises import check_ahead
 from allocator.gateway.translate_order import to_order, weighed
@@ -79,6 +81,9 @@ class Planner:
         profile = faults.name(f"{prefix}.sourcing_profile", name, PROFILES) if name else ""
         weighed(DEFAULT, message, faults, prefix)
         faults.check()
+        cells = len(order.lines) * len(self._network.locations)
+        if cells > SOURCING_CELLS_MAX:
+            raise too_many(f"{prefix}.lines", cells, SOURCING_CELLS_MAX, "lines times locations")
         self._check_names(order)
         return order._replace(profile=weighed(self._profile(profile), message, faults, prefix))
 

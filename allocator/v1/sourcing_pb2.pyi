@@ -226,7 +226,9 @@ class SourcingOrder(_message.Message):
     """
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderLine]:
-        """1 to 200 lines; lines of the same SKU are summed first. None: INVALID_ARGUMENT; more: BATCH_TOO_LARGE."""
+        """1 to 200 lines, at most 400,000 divided by the locations of the network; lines of the same SKU are summed first.
+        None: INVALID_ARGUMENT; more: BATCH_TOO_LARGE.
+        """
 
     @_builtins.property
     def destination(self) -> _latlng_pb2.LatLng:

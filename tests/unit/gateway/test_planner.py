@@ -182,6 +182,18 @@ def test_names_that_are_nowhere_are_told(
     assert (told.value.reason, told.value.metadata) == (reason, metadata)
 
 
+def test_an_order_that_is_too_large_for_the_network_is_told() -> None:
+    """Lines times locations are bounded, because planning holds up everybody else at the gateway."""
+    place = Place({f"store-{number}": {} for number in range(2_001)})
+    lines = [{"sku": f"sku-{number}", "quantity": 1} for number in range(200)]
+    with pytest.raises(ApiError) as told:
+        place.order(lines=lines)
+    assert (told.value.reason, told.value.metadata) == (
+        "BATCH_TOO_LARGE",
+        {"field": "order.lines", "count": "400200", "maximum": "400000"},
+    )
+
+
 def test_bad_input_comes_before_unknown_names(place: Place) -> None:
     """All faults together, with those that the caller found before."""
     faults = Faults()
