@@ -19,8 +19,8 @@ LINES: Final = 5
 SEED: Final = 7
 UNITS_MAX: Final = 3
 STOCK_MAX: Final = 20
-STOCKED: Final = 0.5
-"""Chance that a location has some of a line: every other order needs more than one parcel from 20 locations."""
+SPLIT: Final = 0.6
+"""Share of the orders that no single location has something of every line for, whatever the number of locations."""
 START_NS: Final = 1_750_000_000_000_000_000
 NS_PER_S: Final = 1_000_000_000
 LANES: Final = (
@@ -87,5 +87,6 @@ def _case(locations: int, chance: random.Random, numbers: np.random.Generator, n
     lines = tuple((f"sku-{i}", chance.randint(1, UNITS_MAX), chance.randint(100, 3_000)) for i in range(LINES))
     destination = chance.uniform(50.5, 57.5), chance.uniform(-4.5, 1.0)
     order = SourcingOrder(lines, START_NS + number * NS_PER_S, "standard", destination=destination, country="GB")
-    there = numbers.random((LINES, locations)) < STOCKED
+    stocked = (1 - SPLIT ** (1 / locations)) ** (1 / LINES)
+    there = numbers.random((LINES, locations)) < stocked
     return order, picture(there * numbers.integers(1, STOCK_MAX, (LINES, locations), endpoint=True))
