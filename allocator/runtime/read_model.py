@@ -160,10 +160,15 @@ class AvailabilityModel:
             by_column = self.quotas.get(row)
             if not by_column:
                 continue
-            for k, column in enumerate(columns.tolist()):
-                unused = by_column.get(column)
-                if unused:
-                    cells[r, k] -= sum(units for name, units in unused.items() if name != channel)
+            if len(columns) < len(by_column):
+                for k, column in enumerate(columns.tolist()):
+                    unused = by_column.get(column)
+                    if unused:
+                        cells[r, k] -= sum(unused.values()) - unused.get(channel, 0)
+            else:
+                kept = np.zeros(self.free.shape[1], dtype=np.int64)
+                kept[list(by_column)] = [sum(unused.values()) - unused.get(channel, 0) for unused in by_column.values()]
+                cells[r] -= kept[columns]
 
     def _take(self, column: _Column, data: bytes, *, whole: bool) -> NDArray[np.int64]:
         index_bytes, free_bytes, limited, start, names, dated, capacity = codec.unpack(data)

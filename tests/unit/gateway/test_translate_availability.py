@@ -62,6 +62,11 @@ def test_carts_and_matrices_agree_with_plain_arithmetic(
     t.fill_matrix(matrix, model, scope, SKUS, channel)
     cells = np.frombuffer(matrix.cells, "<i8").reshape(len(SKUS), len(LOCATIONS))
     assert cells.tolist() == list(expected.values())
+    known = [sku for sku in SKUS if sku in model.rows]
+    rows = np.array([model.rows[sku] for sku in known], dtype=np.int64)
+    for k, name in enumerate(sorted(LOCATIONS)):  # one by one, too: few columns are read in another way
+        column = model.available(rows, model.columns([name]), channel)
+        assert column.tolist() == [[expected[sku][k]] for sku in known]
     assert list(matrix.unknown_skus) == [sku for sku in SKUS if sku not in model.rows]
     lines = merge_lines(tuple(asked))
     response = a.CheckAvailabilityResponse()
