@@ -90,5 +90,5 @@ def _open_units(reservations: Iterable[Reservation]) -> Counter[str]:
     units: Counter[str] = Counter()
     for reservation in reservations:
         for line in reservation.lines:
-            units[line.sku] += line.open
+            units[line.sku] += line.open - line.waiting
     return +units

@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
+    *,
     context: typer.Context,
     lines: p.Lines,
     locations: Annotated[
@@ -43,15 +44,18 @@ def check(
     ] = None,
     group: Annotated[str, typer.Option("--group", help="Where to look: a location group.")] = "",
     channel: p.Channel = "",
+    promise_by: Annotated[
+        str, typer.Option("--promise-by", metavar="DATE", help="Count what is expected by then, such as 2026-03-05.")
+    ] = "",
     as_json: p.Json = False,
 ) -> None:
     """Check what can be promised of a cart; holds nothing.
 
     Exit code 0 when all of it can, 1 when not.
     """
-    wanted = p.lines_of(lines)
+    wanted, by = p.lines_of(lines), moment_of(promise_by)
     with session_of(context).client() as client:
-        result = client.check(wanted, channel=channel, locations=locations or (), group=group)
+        result = client.check(wanted, channel=channel, locations=locations or (), group=group, promise_by=by)
     if as_json:
         emit(result)
     else:

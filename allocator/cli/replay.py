@@ -74,4 +74,6 @@ def _row(ledger: StockLedger, view: StockView) -> Stock:
         quotas=tuple(ChannelQuota(q.channel, q.quota, q.reserved, max(0, q.quota - q.reserved)) for q in view.quotas),
         available=view.available,
         version=ledger.version,
+        incoming=view.incoming,
+        waiting=view.waiting,
     )

@@ -17,6 +17,14 @@ def test_a_sound_service_has_no_drift(allocator: Command) -> None:
     assert [row["ok"] for row in allocator("audit", "--json").rows] == [True, True]
 
 
+def test_units_that_wait_are_in_no_counter(allocator: Command, fake: FakeServer) -> None:
+    """They are reserved of what is expected: held has the others only."""
+    name = allocator("reserve", "APPLE=3", "--at", "leeds", "--json").json["reservation"]["name"]
+    fake.state.reservations[f"reservations/{name}"].lines[0].waiting = 2
+    fake.state.stock["locations/leeds"]["APPLE"].held = 1
+    assert allocator("audit").code == 0
+
+
 def test_drift_is_found(allocator: Command, fake: FakeServer) -> None:
     """A counter that its reservations do not explain, by SKU, and exit code 1."""
     allocator("reserve", "APPLE=3", "--at", "leeds")

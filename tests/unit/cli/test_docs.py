@@ -29,6 +29,8 @@ def test_every_option_on_the_page_is_one(command: Command) -> None:
         "audit",
         "replay",
         "stock",
+        "supply",
+        "check",
     ]
     known = " ".join(command(*path).out for path in (["--help"], *([word, "--help"] for word in words)))
     named = set(re.findall(r"--[a-z][a-z-]+", TEXT)) - {"--help"}

@@ -7,6 +7,14 @@ from tests.unit.cli.conftest import Command
 from tests.unit.client.fake import FakeServer, Fault, retry_info
 
 
+def test_a_cart_is_checked_for_a_date(allocator: Command, fake: FakeServer) -> None:
+    """The end of the day that is named; what is no date is told."""
+    assert allocator("check", "APPLE=2", "--promise-by", "2026-03-05T12:00:00+00:00").code == 0
+    assert fake.requests("CheckAvailability")[0].promise_by.seconds == 1_772_712_000
+    ran = allocator("check", "APPLE=2", "--promise-by", "soon")
+    assert (ran.code, "is not a date" in ran.err) == (2, True)
+
+
 def test_a_cart_that_can_be_promised(allocator: Command) -> None:
     """A table for people, exit code 0."""
     ran = allocator("check", "APPLE=11", "PEAR=1")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from allocator.client import (
@@ -15,6 +15,7 @@ from allocator.client import (
     OpeningHours,
     Position,
     SourcingProfile,
+    SupplyLine,
     TransitBand,
 )
 from allocator.core.network import types
@@ -30,6 +31,17 @@ def test_stock_of_a_location(allocator: Command) -> None:
     assert [(row["sku"], row["on_hand"], row["available"]) for row in rows] == [("PEAR", 3, 3)]
     assert "There is more than these 1" in allocator("stock", "leeds", "--limit", "1").out
     assert len(allocator("stock", "leeds", "--json").rows) == 2
+
+
+def test_supply_of_a_location(allocator: Command, fake: FakeServer) -> None:
+    """What is expected, with its date, as a table or as JSON; of one SKU if so asked."""
+    at = datetime(2026, 2, 3, 7, tzinfo=UTC)
+    with Client(fake.address) as client:
+        client.set_supply("leeds", [SupplyLine("po-1", "FIG", 5, at), SupplyLine("po-2", "APPLE", 4, at)])
+    assert "2026-02-03T07:00+00:00" in allocator("supply", "leeds").out
+    assert "purchase order" in allocator("supply", "leeds").out
+    rows = allocator("supply", "leeds", "--sku", "FIG", "--json").rows
+    assert [(row["supply"], row["sku"], row["open"]) for row in rows] == [("po-1", "FIG", 5)]
 
 
 def test_stock_of_an_unknown_location(allocator: Command) -> None:

@@ -22,8 +22,9 @@ from allocator.core.commands import (
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import DAY_NS
 from allocator.core.promise import least_projection
+from allocator.core.results import ReserveResult, ReserveStatus
 from allocator.core.sourcing.types import CAPACITY_UNLIMITED
-from allocator.runtime.feed import Change, Recorder
+from allocator.runtime.feed import WAITING_DATES_MAX, Change, Recorder
 from allocator.runtime.read_model import AvailabilityModel
 from tests.unit.runtime.hosts import NOW_NS, TTL_NS
 
@@ -103,6 +104,52 @@ def test_promises_agree_with_the_ledgers_of_all_locations(
             i = ledger.stock.index[sku]
             least = least_projection(ledger.supply.steps(i), (), by_ns, NOW_NS, HORIZON_NS)
             assert cells[n, k] == max(0, ledger.stock.free(i) + least)
+
+
+def waits(sku: str, quantity: int, day: int) -> Reserve:
+    """Hold units for a day, of what is expected if need be."""
+    name = f"r{next(_numbers)}"
+    return Reserve(name, name, ((sku, quantity),), TTL_NS, promise_by_ns=NOW_NS + day * DAY_NS)
+
+
+@given(supplies=supplies, wishes=supplies, day=st.integers(0, 30))
+def test_units_that_wait_are_promised_to_nobody_else(
+    supplies: list[tuple[str, str, int, int]], wishes: list[tuple[str, str, int, int]], day: int
+) -> None:
+    """Each cell is what the ledger of the location would grant for that day."""
+    model = AvailabilityModel()
+    sites = {name: site(name) for name in LOCATIONS}
+    for name, here in sites.items():
+        here.do(*(received(sku, 1) for sku in SKUS))
+        model.apply(name, [here.recorder.whole()])
+    for n, (name, sku, quantity, on_day) in enumerate(supplies):
+        model.apply(name, [sites[name].do(expected(sku, quantity, on_day, f"po-{n}"))])
+    for name, sku, quantity, on_day in wishes:
+        model.apply(name, [sites[name].do(waits(sku, quantity, min(max(0, on_day), 30)))])
+    for name in LOCATIONS[:2]:
+        again = AvailabilityModel()
+        again.apply(name, [sites[name].recorder.whole()])
+        for sku in SKUS:
+            left = by_day(model, sku, day, name)
+            assert by_day(again, sku, day, name) == left
+            for quantity, status in ((left + 1, ReserveStatus.INSUFFICIENT_STOCK), (left, ReserveStatus.HELD)):
+                if quantity:
+                    result, _ = sites[name].ledger.decide(waits(sku, quantity, day), NOW_NS)
+                    assert isinstance(result, ReserveResult)
+                    assert result.status == status
+
+
+def test_very_many_promise_dates_are_told_by_the_day() -> None:
+    """A little early, so that never more is promised than there is; the message stays small."""
+    model, dc = AvailabilityModel(), site()
+    many = WAITING_DATES_MAX + 1
+    dc.do(expected("fig", many + 5, 3))
+    orders = [waits("fig", 1, 5)._replace(promise_by_ns=NOW_NS + 5 * DAY_NS + n * 10**9) for n in range(many)]
+    dc.do(*orders)
+    model.apply("dc", [dc.recorder.whole()])
+    (steps,) = model.dated.by_row[0].values()
+    assert steps.shape[1] <= 3
+    assert (by_day(model, "fig", 3), by_day(model, "fig", 9)) == (5, 5)
 
 
 def sold(sku: str, quantity: int) -> Movement:
