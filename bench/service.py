@@ -39,6 +39,7 @@ SERVICES: Final = (
     "allocator.v1.InventoryService",
     "allocator.v1.NetworkService",
     "allocator.v1.ReservationService",
+    "allocator.v1.SourcingService",
 )
 
 

@@ -1,6 +1,5 @@
 """Sourcing: which locations serve an order. Pure functions over numpy columns."""
 
-from allocator.core.sourcing.checks import check_order, check_profile
 from allocator.core.sourcing.explain import explain
 from allocator.core.sourcing.planning import source
 from allocator.core.sourcing.profiles import DEFAULT
@@ -9,12 +8,10 @@ from allocator.core.sourcing.types import (
     CAPACITY_UNLIMITED,
     Assignment,
     Explanation,
-    Fault,
     Filter,
     Outcome,
     Parcel,
     Plan,
-    Problem,
     Sourcing,
     SourcingOrder,
     StockPicture,
@@ -28,21 +25,17 @@ __all__ = [
     "DEFAULT",
     "Assignment",
     "Explanation",
-    "Fault",
     "Filter",
     "NetworkTable",
     "Outcome",
     "Parcel",
     "Plan",
-    "Problem",
     "Sourcing",
     "SourcingOrder",
     "StockPicture",
     "Term",
     "TermValue",
     "Verdict",
-    "check_order",
-    "check_profile",
     "explain",
     "source",
 ]

@@ -37,7 +37,7 @@ class _View(NamedTuple):
 
 
 def explain(table: NetworkTable, order: SourcingOrder, stock: StockPicture, plans_max: int = 3) -> Explanation:
-    """Source an order that `check_order` has nothing against, and tell what became of every location.
+    """Source a sound order, and tell what became of every location.
 
     A location that was not chosen tells the terms of what it could do alone.
     """

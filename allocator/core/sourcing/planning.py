@@ -45,7 +45,7 @@ class Scored(NamedTuple):
 
 
 def source(table: NetworkTable, order: SourcingOrder, stock: StockPicture, plans_max: int = 3) -> Sourcing:
-    """Find the best places for an order that `check_order` has nothing against.
+    """Find the best places for a sound order: the gateway checks what comes from outside.
 
     Args:
         table: the network.

@@ -58,28 +58,6 @@ class Outcome(IntEnum):
     OUTSCORED = 3
 
 
-class Fault(IntEnum):
-    """What is wrong with an order or a profile."""
-
-    OUT_OF_RANGE = 1
-    SERVICE_LEVEL_UNKNOWN = 2
-    LOCATION_UNKNOWN = 3
-    GROUP_UNKNOWN = 4
-
-
-class Problem(NamedTuple):
-    """Bad input: the field of `SourcingOrder` or `Profile`, and what is allowed.
-
-    Attributes:
-        value: the unknown name, where a name is unknown.
-    """
-
-    fault: Fault
-    field: str
-    detail: str
-    value: str = ""
-
-
 class SourcingOrder(NamedTuple):
     """An order to find the best places for.
 
