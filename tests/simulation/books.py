@@ -87,7 +87,7 @@ class Books:
         cases: reservations over several locations whose home is here.
         facts: request id -> the event that answered it.
         voided: parts that were given up because no case named them.
-        dropped: parts that a gateway gave up here.
+        followed: part -> the newest word of its home that it has followed.
         healthy_since_ns: when the location's process came up, by its clock.
     """
 
@@ -97,7 +97,7 @@ class Books:
         self.holds: dict[str, Hold] = {}
         self.cases: dict[str, Case] = {}
         self.voided: set[str] = set()
-        self.dropped: set[str] = set()
+        self.followed: dict[str, int] = {}
         self.facts: dict[str, Any] = {}
         self.movements: set[tuple[str, str]] = set()
         self.clock_ns = 0
@@ -251,8 +251,7 @@ class Books:
     def follow(self, event: t.Followed) -> None:
         """A part does what its home decided; what that may be, the oracle checks with the home's case."""
         command = event.command
-        if command.seq == t.DROPPED:
-            self.dropped.add(command.hold)
+        self.followed[command.hold] = max(command.seq, self.followed.get(command.hold, command.seq))
         hold = self.holds.get(command.hold)
         if hold is None or hold.state >= ENDED:
             return

@@ -47,10 +47,11 @@ class Witness(Protocol):
 
 
 class Settings(NamedTuple):
-    """What a location is like: how slow its disk, how bounded its tables."""
+    """What a location is like: how bounded its tables, how often its disk is slow and a snapshot is taken."""
 
     limits: LedgerLimits = LedgerLimits()
     slow_disk: float = 0.02
+    snapshots: float = 0.0
 
 
 class Place:
@@ -242,6 +243,8 @@ class Process:
         for version, _ in group:
             self.place.witness.published(self.place.name, self.epoch, version)
         self._do_what_waited()
+        if self.world.chance(self.place.settings.snapshots):
+            self.snapshot()
         self._sync()
 
     def _do_what_waited(self) -> None:

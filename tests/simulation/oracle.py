@@ -87,11 +87,20 @@ class Oracle:
             if result.status != r.MovementStatus.REJECTED and not known:
                 raise Violation(7, f"{location}: {result} was answered to {command}, which is not durable")
             return
+        if isinstance(command, t.Follow):
+            hold = books.holds.get(command.hold)
+            if hold is not None and hold.home and hold.state < r.State.FULFILLED:
+                self._check_followed(location, command)
         if _is_decision(result):
             fact = books.facts.get(command[0])
             if fact is None:
                 raise Violation(7, f"{location}: {result} was answered to {command}, which is not durable")
             _compare_fact(location, fact, result)
+
+    def _check_followed(self, location: str, command: t.Follow) -> None:
+        """A part says that it has followed when it has."""
+        if self.books[location].followed.get(command.hold, t.OPENED) < command.seq:
+            raise Violation(7, f"{location}: {command} was answered, and is not durable")
 
     def idle(self, location: str, ledger: StockLedger) -> None:
         """All that a ledger did is durable: it must say what the books say, and hold no more than it may."""
@@ -117,6 +126,7 @@ class Oracle:
         for location, place in self.places.items():
             assert place.process is not None
             self._compare_stock(location, place.process.ledger)
+            place.process.ledger.check_invariants()
             if self._relive(location).snapshot() != place.process.ledger.snapshot():
                 raise Violation(10, f"{location}: a replay differs from what was lived through")
         self._check_ends()

@@ -21,7 +21,7 @@ CLOCKS_WRONG_NS = 8 * S
 DRIFT_PPM = 200
 TROUBLE_S = 45
 """How long callers call and things go wrong."""
-CALM_S = 210
+CALM_S = 165
 """How long it takes afterwards until the last hold has ended and everybody has heard."""
 
 
@@ -65,7 +65,7 @@ class Simulation:
             place.start()
         self.shop.stock_up()
         world.run(START_NS + 2 * S)
-        self._make_frail(0.01 * self.harsh)
+        self._make_frail(0.02 * self.harsh)
         self._call()
         self._trouble()
         world.run(START_NS + TROUBLE_S * S)
@@ -88,7 +88,7 @@ class Simulation:
         clock = Clock(world, world.random.randint(-wrong_ns, wrong_ns), world.random.randint(-DRIFT_PPM, DRIFT_PPM))
         grace_ns = world.random.choice((2, 5, 30)) * S
         limits = LedgerLimits(closed_max=3 if world.chance(0.1) else 1_000, open_grace_ns=grace_ns)
-        settings = Settings(limits, slow_disk=world.random.choice((0.0, 0.02, 0.1)))
+        settings = Settings(limits, world.random.choice((0.0, 0.02, 0.1)), world.random.choice((0.0, 0.02, 0.3)))
         return Place(world, self.network, self.oracle, name, clock, settings)
 
     def _call(self) -> None:
@@ -106,7 +106,7 @@ class Simulation:
         deeds = (self._crash, self._cut, self._take_over, self._snapshot)
         if world.chance(self.harsh):
             world.random.choices(deeds, (4, 2, 1, 3))[0]()
-        world.after(world.between(200 * MS, 8 * S), self._trouble)
+        world.after(world.between(100 * MS, 5 * S), self._trouble)
 
     def _crash(self) -> None:
         self.crashes += 1
@@ -132,7 +132,7 @@ class Simulation:
 
     def _make_frail(self, frail: float) -> None:
         for gateway in self.gateways:
-            gateway.frail = frail
+            gateway.frail = 2 * frail
         for place in self.places.values():
             place.frail = frail
 

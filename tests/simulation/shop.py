@@ -6,10 +6,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from allocator.core.commands import (
+    Capacity,
     Commit,
+    Configure,
     Extend,
     Fulfil,
     Lines,
+    Measure,
     Movement,
     MovementType,
     PlacedLines,
@@ -32,6 +35,8 @@ from tests.simulation.client import Call
 from tests.simulation.world import MS, S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.simulation.client import Callers
     from tests.simulation.world import World
 
@@ -61,21 +66,23 @@ class Shop:
         self.skus = skus
         self.orders: dict[str, Order] = {}
         self._numbers = itertools.count(1)
+        self._chosen: Order | None = None
         self._homes = Rendezvous(locations)
         self._kinds = {
             self.reserve_here: 3,
             self.reserve_there: 4,
             self.source: 4,
-            self.commit: 7,
+            self.commit: 2,
             self.extend: 2,
             self.release: 2,
-            self.fulfil: 4,
+            self.fulfil: 2,
             self.transfer: 3,
             self.reject: 3,
             self.move: 3,
             self.ship: 3,
             self.count: 1,
             self.protect: 1,
+            self.limit: 1,
         }
 
     def act(self) -> None:
@@ -163,6 +170,13 @@ class Shop:
         command = SetStockPolicy(request_id, (line,), allow_missing=True)
         self._submit(request_id, location, lambda _: scripts.plain(location, command))
 
+    def limit(self) -> None:
+        """Change what a location can pick in a minute."""
+        request_id, location = self._request_id("l"), self._location()
+        plan = Capacity(Measure.UNITS, 60 * S, self.world.random.choice((10, 50)))
+        command = Configure(request_id, capacity=plan)
+        self._submit(request_id, location, lambda _: scripts.plain(location, command))
+
     def _give(self, kind: type[Release | Fulfil]) -> None:
         way = self.world.random.random()
 
@@ -175,6 +189,20 @@ class Shop:
             return kind(request_id, order.reservation, placed=placed)
 
         self._decide(command)
+
+    def _live_on(self, order: Order) -> None:
+        """Let an order go its usual way: it is paid, and units of it leave or go back, some of them at first."""
+        delay_ns = 0
+        for act, probability in ((self.commit, 0.7), (self.fulfil, 0.6), (self.release, 0.3), (self.fulfil, 0.4)):
+            delay_ns += self.world.between(1 * MS, 8 * S)
+            if self.world.chance(probability):
+                self.world.after(delay_ns, lambda act=act: self._with(order, act))  # type: ignore[misc]  # its own act
+
+    def _with(self, order: Order, act: Callable[[], None]) -> None:
+        """Do something about one order."""
+        self._chosen = order
+        act()
+        self._chosen = None
 
     def _decide(self, make: Any) -> None:  # noqa: ANN401  # (request id, order) -> transition
         order = self._order()
@@ -218,17 +246,24 @@ class Shop:
     def _learn(self, home: str, result: Any) -> None:  # noqa: ANN401  # any result
         """Remember a reservation that was made, and parts that came in."""
         if isinstance(result, OpenResult) and result.parts:
-            self.orders.setdefault(result.reservation, Order(result.reservation, home, result.parts))
+            self._note(Order(result.reservation, home, result.parts))
         elif isinstance(result, ReserveResult) and result.status <= ReserveStatus.PARTIALLY_HELD:
             lines = tuple((line.sku, line.held) for line in result.lines if line.held)
             spec = PartSpec(result.reservation, home, lines)
-            self.orders.setdefault(result.reservation, Order(result.reservation, home, (spec,)))
+            self._note(Order(result.reservation, home, (spec,)))
         elif isinstance(result, AmendResult) and result.view is not None:
             order = self.orders.get(result.view.reservation)
             if order is not None:
                 order.parts += [part for part in result.parts if part not in order.parts]
 
+    def _note(self, order: Order) -> None:
+        if order.reservation not in self.orders:
+            self.orders[order.reservation] = order
+            self._live_on(order)
+
     def _order(self) -> Order | None:
+        if self._chosen is not None:
+            return self._chosen
         orders = list(self.orders.values())[-4:]
         return self.world.random.choice(orders) if orders else None
 

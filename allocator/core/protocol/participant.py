@@ -29,23 +29,28 @@ class _Changes(NamedTuple):
 
 
 def decide_follow(ledger: StockLedger, command: t.Follow, now_ns: int) -> Decision:
-    """Follow the home, unless something newer was followed already."""
+    """Follow the home, unless something newer was followed already.
+
+    Of what is not known as a part there is nothing to do, and that is journaled as well: a process whose time is over
+    may not know it, and must not answer that it has followed.
+    """
     book = ledger.reservations
     part = book.by_id.get(command.hold)
-    newer = part is not None and part.home and part.live and command.seq > part.seq
-    if newer:
-        return Heard(), (t.Followed(now_ns, command, *_changes(part, command)),)  # type: ignore[arg-type]  # not None
-    if command.hold in book.telling and _knows(command, book.telling[command.hold][1]):
-        return Heard(), (t.Followed(now_ns, command),)
-    again = part is not None and part.live and command.seq == part.seq and part.expires_ns != asks_at(command)
-    return Heard(), (t.Followed(now_ns, command),) if again else ()
+    told = command.hold in book.telling and _knows(command, book.telling[command.hold][1])
+    followed = t.Followed(now_ns, command)
+    if part is None or not part.home:
+        return Heard(), (followed,) if told or t.DROPPED < command.seq < t.VOID else ()
+    if part.live and command.seq > part.seq:
+        return Heard(), (followed._replace(**_changes(part, command)._asdict()),)
+    later = part.live and command.seq == part.seq and part.expires_ns != asks_at(command)
+    return Heard(), (followed,) if told or later else ()
 
 
 def apply_followed(ledger: StockLedger, event: t.Followed) -> None:
     """Do what the home decided."""
     command, book = event.command, ledger.reservations
     part = book.by_id.get(command.hold)
-    if part is not None and part.live:
+    if part is not None and part.home and part.live:
         _do(ledger, part, event)
     if command.hold in book.telling:
         if part is not None:

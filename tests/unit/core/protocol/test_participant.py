@@ -110,10 +110,12 @@ def test_a_dropped_part_goes_back_unless_its_home_has_spoken() -> None:
 
 
 def test_following_an_unknown_part_is_heard() -> None:
-    """It has ended long ago, or never was: there is nothing to do."""
+    """It has ended long ago: nothing is done, and the answer is journaled, so that no process of old can give it."""
     at = two()
+    version, before = at.ledgers[THERE].version, at.stock(THERE, "fig")
     assert at.say(THERE, Follow("x~1", 3, State.COMMITTED)) == Heard()
-    assert at.ledgers[THERE].version == len(at.journals[THERE])
+    assert (at.ledgers[THERE].version, at.stock(THERE, "fig")) == (version + 1, before)
+    at.check()
 
 
 def test_a_plain_reservation_does_not_follow() -> None:
