@@ -32,6 +32,7 @@ class Reservation:
         moved: for a part, SKU -> units that left by movements, counted in fulfilled as well.
         waiting: SKU -> those of the open units that wait for supply; None when none does.
         promise_by_ns: when they were promised for, ns; 0 without a date.
+        filled: for a part, SKU -> units that waited and are in stock now; None when there are none.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Reservation:
         "created_ns",
         "done",
         "expires_ns",
+        "filled",
         "home",
         "id",
         "lines",
@@ -74,6 +76,7 @@ class Reservation:
         moved: dict[str, int] | None = None,
         waiting: dict[str, int] | None = None,
         promise_by_ns: int = 0,
+        filled: dict[str, int] | None = None,
     ) -> None:
         self.id = id
         self.serial = serial
@@ -92,6 +95,7 @@ class Reservation:
         self.moved = moved
         self.waiting = waiting
         self.promise_by_ns = promise_by_ns
+        self.filled = filled
         self._granted: dict[str, int] | None = None
 
     @property
@@ -195,6 +199,11 @@ class Reservation:
             home=self.home,
         )
 
+    def note_filled(self, sku: str, units: int) -> None:
+        """Count units that wait no longer, for the home of a part."""
+        self.filled = self.filled or {}
+        self.filled[sku] = self.filled.get(sku, 0) + units
+
     def _line(self, sku: str, quantity: int) -> ReservationLine:
         fulfilled, released = (self.done or {}).get(sku, (0, 0))
         return ReservationLine(sku, quantity, fulfilled, released, waiting=self.waiting_of(sku))
@@ -222,6 +231,7 @@ ROW = (
     "moved",
     "waiting",
     "promise_by_ns",
+    "filled",
 )
 
 
@@ -235,9 +245,22 @@ class ReservationBook:
     Attributes:
         parts: reservation -> holds of its live parts here.
         telling: hold -> (home, what became of the SKUs that movements took) of parts whose home does not know yet.
+        filling: holds of live parts whose home does not know yet which units do not wait any longer.
     """
 
-    __slots__ = ("asks", "by_id", "by_sku", "closed", "limits", "live_count", "parts", "queue", "serial", "telling")
+    __slots__ = (
+        "asks",
+        "by_id",
+        "by_sku",
+        "closed",
+        "filling",
+        "limits",
+        "live_count",
+        "parts",
+        "queue",
+        "serial",
+        "telling",
+    )
 
     def __init__(self, limits: LedgerLimits) -> None:
         self.limits = limits
@@ -248,6 +271,7 @@ class ReservationBook:
         self.asks: list[tuple[int, str]] = []
         self.parts: dict[str, list[str]] = {}
         self.telling: dict[str, tuple[str, tuple[Done, ...]]] = {}
+        self.filling: dict[str, None] = {}
         self.serial = 0
         self.live_count = 0
 
@@ -372,6 +396,7 @@ class ReservationBook:
 
     def _close_part(self, part: Reservation) -> None:
         name = reservation_of(part.id)
+        self.filling.pop(part.id, None)
         holds = self.parts[name]
         holds.remove(part.id)
         if not holds:

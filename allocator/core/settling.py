@@ -69,6 +69,9 @@ def apply_filled(ledger: StockLedger, event: Filled) -> None:
         ledger.quotas.reserve(i, reservation.channel, units)
         ledger.waiting.add(i, sku, reservation, -units)
         reservation.updated_ns = at_ns
+        if reservation.home:
+            reservation.note_filled(sku, units)
+            ledger.reservations.filling[key] = None
     ledger.touch(i)
 
 

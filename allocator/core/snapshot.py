@@ -40,6 +40,7 @@ def dump(ledger: StockLedger) -> dict[str, Any]:
         "closed": list(ledger.reservations.closed),
         "serial": ledger.reservations.serial,
         "telling": list(ledger.reservations.telling.items()),
+        "filling": list(ledger.reservations.filling),
         "headers": [header.as_row() for header in ledger.headers.by_id.values()],
         "headers_closed": list(ledger.headers.closed),
         "owing": list(ledger.headers.owing),
@@ -92,6 +93,7 @@ def _load_reservations(ledger: StockLedger, state: dict[str, Any]) -> None:
             ledger.waiting.add(ledger.stock.index[sku], sku, reservation, units)
     book.closed = deque(state["closed"])
     book.serial = state["serial"]
+    book.filling = dict.fromkeys(state.get("filling", ()))
     telling = state.get("telling", ())
     book.telling = {hold: (home, tuple(Done(*row) for row in rows)) for hold, (home, rows) in telling}
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from allocator.core.limits import NS_PER_S
 from allocator.core.protocol.answers import Heard
-from allocator.core.protocol.types import Ask, Confirm, Follow, reservation_of
+from allocator.core.protocol.types import OPENED, Ask, Confirm, Follow, reservation_of
 from allocator.core.results import Reason, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from allocator.core.ledger import StockLedger
+    from allocator.core.reservations import Reservation
 
 PATIENCE_NS: Final = NS_PER_S
 """How long a new errand waits for the gateway that caused it to carry it."""
@@ -74,5 +75,14 @@ def _outstanding(ledger: StockLedger, now_ns: int) -> Iterator[tuple[str, Errand
         yield f"{follow.hold}:{follow.seq}", Errand(location, follow), PATIENCE_NS
     for hold, (home, rows) in ledger.reservations.telling.items():
         yield f"told:{hold}", Errand(home, Ask(reservation_of(hold), hold, ledger.location, rows)), 0
+    for hold in ledger.reservations.filling:
+        part = ledger.reservations.by_id[hold]
+        if part.seq >= OPENED:  # before that the home may not know it yet; then it asks soon, anyway
+            yield f"filled:{hold}", Errand(part.home, _ask(ledger, part)), 0
     for part in ledger.reservations.asking(now_ns):
-        yield f"ask:{part.id}", Errand(part.home, Ask(reservation_of(part.id), part.id, ledger.location)), 0
+        yield f"ask:{part.id}", Errand(part.home, _ask(ledger, part)), 0
+
+
+def _ask(ledger: StockLedger, part: Reservation) -> Ask:
+    filled = tuple((part.filled or {}).items())
+    return Ask(reservation_of(part.id), part.id, ledger.location, filled=filled)

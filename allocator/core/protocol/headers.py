@@ -22,11 +22,12 @@ class Part:
     Attributes:
         done: SKU -> units by `Fate`.
         moved: SKU -> units of the fulfilled ones that left by movements of the participant.
+        filled: SKU -> units that waited at first and are in stock now, as far as the participant told.
         seq: number of the newest state; `confirmed` the newest the participant has followed to.
         full: the location cannot pick any more in the part's capacity window.
     """
 
-    __slots__ = ("confirmed", "done", "full", "hold", "lines", "location", "moved", "seq", "waiting")
+    __slots__ = ("confirmed", "done", "filled", "full", "hold", "lines", "location", "moved", "seq", "waiting")
 
     def __init__(self, spec: PartSpec, seq: int = OPENED, confirmed: int = OPENED) -> None:
         self.hold, self.location, self.lines, self.waiting = spec
@@ -35,11 +36,21 @@ class Part:
         self.full = False
         self.done: dict[str, list[int]] = {}
         self.moved: dict[str, int] = {}
+        self.filled: dict[str, int] = {}
 
     def open_lines(self) -> Lines:
         """Units still reserved, lines with any."""
         pairs = ((sku, units - sum(self.done.get(sku, ()))) for sku, units in self.lines)
         return tuple((sku, left) for sku, left in pairs if left)
+
+    def waiting_of(self, sku: str) -> int:
+        """Those of the open units of `sku` that wait for supply; rather too many, while news are under way."""
+        waiting = next((units for name, units in self.waiting if name == sku), 0)
+        if not waiting:
+            return 0
+        done = self.done.get(sku, (0, 0, 0, 0))
+        left = waiting - self.filled.get(sku, 0) - done[Fate.RELEASED]  # a release takes waiting units first
+        return max(0, min(left, self._granted(sku) - sum(done)))
 
     def finish(self, sku: str, units: int, fate: int) -> None:
         """Count `units` as not open any more."""
@@ -136,6 +147,11 @@ class Header:
         parts = self.parts.values()
         return tuple((part.hold, sku, left, part.location) for part in parts for sku, left in part.open_lines())
 
+    def stock_lines(self) -> tuple[tuple[str, str, int, str], ...]:
+        """Those of the units still reserved that are held in stock, as `open_lines`."""
+        rows = ((row, self.parts[row[0]].waiting_of(row[1])) for row in self.open_lines())
+        return tuple((hold, sku, units - waits, at) for (hold, sku, units, at), waits in rows if units > waits)
+
     def fulfilled_units(self) -> int:
         """Units that left the building."""
         return sum(done[Fate.FULFILLED] for part in self.parts.values() for done in part.done.values())
@@ -147,7 +163,7 @@ class Header:
             ended = any(units[Fate.FULFILLED] for units in part.done.values())
             state = State.FULFILLED if ended else max(State.RELEASED, state)
         expires_ns = self.expires_ns if state == State.HELD else 0
-        return Follow(part.hold, part.seq, int(state), expires_ns, part.rows(), part.full)
+        return Follow(part.hold, part.seq, int(state), expires_ns, part.rows(), part.full, tuple(part.filled.items()))
 
     def view(self) -> ReservationView:
         """The reservation as callers see it."""
@@ -169,7 +185,8 @@ class Header:
     def as_row(self) -> tuple[Any, ...]:
         """The header as plain values, for the snapshot."""
         parts = [
-            (part.spec(), part.seq, part.confirmed, part.full, part.done, part.moved) for part in self.parts.values()
+            (part.spec(), part.seq, part.confirmed, part.full, part.done, part.moved, part.filled)
+            for part in self.parts.values()
         ]
         times = (self.created_ns, self.updated_ns, self.expires_ns, self.pick_until_ns)
         return (tuple(self.command), self.serial, self.state, times, parts)
@@ -182,9 +199,10 @@ class Header:
         header.state = state
         header.created_ns, header.updated_ns, header.expires_ns, header.pick_until_ns = times
         header.parts = {}
-        for spec, seq, confirmed, full, done, moved in parts:
+        for spec, seq, confirmed, full, done, moved, filled in parts:
             part = Part(PartSpec(*spec), seq, confirmed)
             part.full, part.done, part.moved = full, {sku: list(units) for sku, units in done.items()}, dict(moved)
+            part.filled = dict(filled)
             header.parts[part.hold] = part
         return header
 
@@ -285,9 +303,7 @@ class HeaderBook:
 
 
 def _lines(part: Part) -> Iterator[ReservationLine]:
-    waiting = dict(part.waiting)
     for sku, units in part.lines:
         done = part.done.get(sku, (0, 0, 0, 0))
-        late = min(waiting.get(sku, 0), units - sum(done))
         fulfilled, back = done[Fate.FULFILLED], sum(done[Fate.RELEASED :])
-        yield ReservationLine(sku, units, fulfilled, back, part.location, late, part.hold)
+        yield ReservationLine(sku, units, fulfilled, back, part.location, part.waiting_of(sku), part.hold)

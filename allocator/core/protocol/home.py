@@ -13,6 +13,7 @@ from allocator.core.protocol import types as t
 from allocator.core.protocol.answers import AmendResult, Heard, OpenResult, OpenStatus
 from allocator.core.protocol.headers import Header, Part
 from allocator.core.repeats import amend_result, decided_result, open_result, opened_before
+from allocator.core.reservations import RELEASED
 from allocator.core.results import (
     Reason,
     Rejected,
@@ -157,7 +158,9 @@ def decide_ask(ledger: StockLedger, command: t.Ask, now_ns: int) -> Decision:
         known = command.hold in ledger.headers.voided
         return Heard(), () if known else (t.Voided(now_ns, command.hold),)
     rows = tuple(row for row in command.told if part.is_news(row))
-    return Heard(), (t.Told(now_ns, command.reservation, command.hold, rows),) if rows else ()
+    filled = tuple((sku, units) for sku, units in command.filled if units > part.filled.get(sku, 0))
+    told = t.Told(now_ns, command.reservation, command.hold, rows, filled)
+    return Heard(), (told,) if rows or filled else ()
 
 
 def answer_ask(ledger: StockLedger, command: t.Ask) -> Heard:
@@ -175,13 +178,16 @@ def apply_voided(ledger: StockLedger, event: t.Voided) -> None:
 
 
 def apply_told(ledger: StockLedger, event: t.Told) -> None:
-    """Take over what became of units at a participant that movements took."""
+    """Take over what became of units at a participant that movements took, and which do not wait any longer."""
     header = ledger.headers.by_id[event.reservation]
     part = header.parts[event.hold]
+    header.updated_ns = event.at_ns
+    part.filled.update(event.filled)
+    if not event.rows:
+        return
     for row in event.rows:
         part.tell(row)
     ledger.headers.changed(header, part)
-    header.updated_ns = event.at_ns
     _close_if_done(ledger, header, event.at_ns, State.RELEASED)
 
 
@@ -218,13 +224,15 @@ def view(ledger: StockLedger, reservation: str) -> ReservationView | None:
 
 def as_header(ledger: StockLedger, reservation: Reservation) -> Header:
     """A reservation of this location alone seen as a header with one part; changes nothing."""
-    waiting = tuple((reservation.waiting or {}).items())
+    done = reservation.done or {}  # the units released so far went first, so they waited once, too
+    waits = (reservation.waiting or {}).items()
+    waiting = tuple((sku, units + done.get(sku, (0, 0))[RELEASED]) for sku, units in waits)
     spec = t.PartSpec(reservation.id, ledger.location, reservation.lines, waiting)
     command = t.Open("", reservation.id, (spec,), TTL_DEFAULT_NS, reservation.channel, reservation.order)
     header = Header(command, reservation.serial, reservation.created_ns)
     header.state, header.updated_ns = reservation.state, reservation.updated_ns
     header.expires_ns = reservation.expires_ns
-    for sku, (fulfilled, released) in (reservation.done or {}).items():
+    for sku, (fulfilled, released) in done.items():
         header.parts[reservation.id].done[sku] = [fulfilled, released, 0, 0]
     return header
 
@@ -296,12 +304,15 @@ def _take(header: Header, command: Transition) -> t.Taken | TransitionStatus:
     if isinstance(command, Fulfil) and header.state == State.HELD:
         return TransitionStatus.NOT_COMMITTED
     wanted = command.placed or tuple((sku, units, "") for sku, units in merge_lines(command.lines))
-    return _spread(header, wanted) if wanted else header.open_lines()
+    able = header.stock_lines() if isinstance(command, Fulfil) else header.open_lines()
+    if not able:
+        return TransitionStatus.LINES_EXCEED_OPEN
+    return _spread(header, able, wanted) if wanted else able
 
 
-def _spread(header: Header, wanted: PlacedLines) -> t.Taken | TransitionStatus:
-    """Take `wanted` units from the parts in their order, at the location that a line names."""
-    left = {(hold, sku): units for hold, sku, units, _ in header.open_lines()}
+def _spread(header: Header, able: t.Taken, wanted: PlacedLines) -> t.Taken | TransitionStatus:
+    """Take `wanted` units of those `able` from the parts in their order, at the location that a line names."""
+    left = {(hold, sku): units for hold, sku, units, _ in able}
     taken: dict[tuple[str, str], int] = {}
     for sku, units, location in wanted:
         missing = units

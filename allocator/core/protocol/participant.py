@@ -42,6 +42,7 @@ def decide_follow(ledger: StockLedger, command: t.Follow, now_ns: int) -> Decisi
         return Heard(), (followed,) if told or t.DROPPED < command.seq < t.VOID else ()
     if part.live and command.seq > part.seq:
         return Heard(), (followed._replace(**_changes(part, command)._asdict()),)
+    told = told or (command.hold in book.filling and _has_filled(command, part))
     later = part.live and command.seq == part.seq and part.expires_ns != asks_at(command)
     return Heard(), (followed,) if told or later else ()
 
@@ -57,6 +58,8 @@ def apply_followed(ledger: StockLedger, event: t.Followed) -> None:
             book.tell(part)
         if _knows(command, book.telling[command.hold][1]):
             del book.telling[command.hold]
+    if command.hold in book.filling and _has_filled(command, part):
+        del book.filling[command.hold]
 
 
 def _do(ledger: StockLedger, part: Reservation, event: t.Followed) -> None:
@@ -120,6 +123,14 @@ def _take_off(ledger: StockLedger, part: Reservation, lost: Lines, damaged: Line
 def _knows(command: t.Follow, rows: tuple[t.Done, ...]) -> bool:
     """Whether the home knows all that movements took and left; one that knows nothing of the part never will."""
     return command.seq == t.VOID or set(rows) <= set(command.done)
+
+
+def _has_filled(command: t.Follow, part: Reservation | None) -> bool:
+    """Whether the home knows which units do not wait any longer, or need not."""
+    if part is None or command.seq == t.VOID:
+        return True
+    known = dict(command.filled)
+    return all(known.get(sku, 0) >= units for sku, units in (part.filled or {}).items())
 
 
 def _summed(pairs: object) -> Lines:

@@ -112,7 +112,8 @@ class Amend(NamedTuple):
 class Follow(NamedTuple):
     """Home to participant: what became of a part so far. Greater `seq` is newer.
 
-    `state` is HELD (until `expires_ns`), COMMITTED, or an end: then all that is still open goes back.
+    `state` is HELD (until `expires_ns`), COMMITTED, or an end: then all that is still open goes back. `filled` are the
+    units of which the home knows that they do not wait any longer.
     """
 
     hold: str
@@ -121,6 +122,7 @@ class Follow(NamedTuple):
     expires_ns: int = 0
     done: tuple[Done, ...] = ()
     full: bool = False
+    filled: Lines = ()
 
 
 class Confirm(NamedTuple):
@@ -132,12 +134,16 @@ class Confirm(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Participant to home: what became of this part? `told` is what became of SKUs that movements of its own took."""
+    """Participant to home: what became of this part?
+
+    `told` is what became of SKUs that movements of its own took, `filled` the units that waited and are in stock now.
+    """
 
     reservation: str
     hold: str
     location: str
     told: tuple[Done, ...] = ()
+    filled: Lines = ()
 
 
 Message = Follow | Confirm | Ask
@@ -196,12 +202,13 @@ class Confirmed(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A participant told its home what became of SKUs that movements took, and the home did not know."""
+    """A participant told its home what it did not know: see `Ask`."""
 
     at_ns: int
     reservation: str
     hold: str
     rows: tuple[Done, ...]
+    filled: Lines = ()
 
 
 class Voided(NamedTuple):
