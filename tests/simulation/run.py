@@ -109,8 +109,13 @@ class Simulation:
         world.after(world.between(100 * MS, 5 * S), self._trouble)
 
     def _crash(self) -> None:
+        """Crash a location, one that others wait for rather than any, and often just after a snapshot."""
         self.crashes += 1
-        self._some_place().fail()
+        busy = [place for place in self.places.values() if place.process and place.process.ledger.headers.owing]
+        place = self.world.random.choice(busy) if busy and self.world.chance(0.7) else self._some_place()
+        if place.process is not None and self.world.chance(0.5):
+            place.process.snapshot()
+        place.fail()
 
     def _cut(self) -> None:
         """Cut a node off for a while."""

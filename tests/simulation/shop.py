@@ -73,7 +73,7 @@ class Shop:
             self.reserve_there: 4,
             self.source: 4,
             self.commit: 2,
-            self.extend: 2,
+            self.extend: 4,
             self.release: 2,
             self.fulfil: 2,
             self.transfer: 3,

@@ -27,7 +27,7 @@ def test_a_seed_decides_everything() -> None:
 def test_much_happens() -> None:
     """The seeds of the first test cover every kind of trouble and every kind of decision."""
     seen: set[str] = set()
-    for seed in range(12):
+    for seed in range(20):
         simulation = Simulation(seed, traced=True)
         simulation.run()
         seen |= simulation.deeds()
