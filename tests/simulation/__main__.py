@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tests.simulation.bugs import BUGS, planted
+from tests.simulation.many import broken_ones
 from tests.simulation.run import Outcome, simulate
 
-CHUNK = 25
-"""Seeds of one task."""
 SHOWN_MAX = 20
 """Failing seeds shown at most."""
 
@@ -31,8 +27,10 @@ def main() -> int:
         return _tell(given.seed, given.bug, traced=given.trace)
     broken = _run(range(given.start, given.start + given.seeds), given.bug, given.jobs)
     for outcome in broken[:SHOWN_MAX]:
-        console.print(f"seed {outcome.seed}: {_first_line(outcome)}", markup=False, highlight=False)
-        console.print(f"  python -m tests.simulation --seed {outcome.seed}{_bug(given.bug)} --trace", style="bold")
+        console.print(f"seed {outcome.seed}: {_first_line(outcome)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"  python -m tests.simulation --seed {outcome.seed}{_bug(given.bug)} --trace", style="bold", soft_wrap=True
+        )
     console.print(f"{given.seeds - len(broken)} of {given.seeds} seeds hold, {len(broken)} are broken")
     return int(bool(broken) != bool(given.bug))
 
@@ -69,31 +67,10 @@ def _run(seeds: range, bug: str, jobs: int) -> list[Outcome]:
     broken: list[Outcome] = []
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("simulating", total=len(seeds))
-        for done, outcomes in _chunks(seeds, bug, jobs):
+        for done, outcomes in broken_ones(seeds, bug, jobs):
             broken += outcomes
             progress.update(task, advance=done, description=f"simulating, {len(broken)} broken")
     return sorted(broken, key=lambda outcome: outcome.seed)
-
-
-def _chunks(seeds: range, bug: str, jobs: int) -> Iterator[tuple[int, list[Outcome]]]:
-    """Chunks of seeds as they are done: how many, and the broken ones among them."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        chunks = (seeds[place : place + CHUNK] for place in range(0, len(seeds), CHUNK))
-        futures: dict[Future[list[Outcome]], range] = {pool.submit(_chunk, chunk, bug): chunk for chunk in chunks}
-        for future in as_completed(futures):
-            yield len(futures[future]), future.result()
-
-
-def _chunk(seeds: range, bug: str) -> list[Outcome]:
-    with planted(bug):
-        outcomes = [simulate(seed) for seed in seeds]
-    return [_portable(outcome) for outcome in outcomes if outcome.broken is not None]
-
-
-def _portable(outcome: Outcome) -> Outcome:
-    """The outcome with an error that survives pickling."""
-    return outcome._replace(broken=AssertionError(f"{type(outcome.broken).__name__}: {outcome.broken}"))
 
 
 def _first_line(outcome: Outcome) -> str:

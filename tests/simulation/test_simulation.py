@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulation.many import broken_ones
 from tests.simulation.run import Simulation, simulate
 
 SEEDS = 300
@@ -22,6 +23,15 @@ def test_a_seed_decides_everything() -> None:
     first, second = simulate(3, traced=True), simulate(3, traced=True)
     assert first.trace
     assert first == second
+
+
+def test_many_seeds_run_on_several_processes() -> None:
+    """All of them are counted, and the broken ones come back with what broke."""
+    done = list(broken_ones(range(CHUNK, CHUNK + 30), "reply_before_fsync", 2))
+    assert sum(count for count, _ in done) == 30
+    broken = [outcome for _, outcomes in done for outcome in outcomes]
+    assert {outcome.seed for outcome in broken} == set(range(CHUNK, CHUNK + 30))
+    assert "invariant 7" in str(broken[0].broken)
 
 
 def test_much_happens() -> None:
