@@ -17,13 +17,14 @@ from rich.console import Console
 from allocator.core.errors import AllocatorError
 from demo.errors import DemoError
 from demo.play import Cast, Outcome, Play
-from demo.report import print_report, write_json
+from demo.report import print_report, write_json, write_pages
 from demo.scene import make_scene
 from demo.screen import Screen
-from demo.service import Service
+from demo.service import ROOT, Service
 from demo.stay import stay_up
 
 PORT: Final = 50051
+OUT: Final = ROOT / "build" / "demo"
 CLEAN: Final = 0
 NOT_CLEAN: Final = 1
 FAILED: Final = 2
@@ -46,6 +47,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="keep all data here (default: a folder that goes)")
     parser.add_argument("--seed", type=int, default=usual.seed, help="of all lots (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="play: write the figures here, too")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=OUT, help="play: report and picture go here (default: build/demo)"
+    )
     parser.add_argument("--clients", type=int, default=usual.clients, help="play: side by side (default: %(default)s)")
     parser.add_argument(
         "--processes",
@@ -92,6 +96,8 @@ async def _play(args: argparse.Namespace) -> int:
             _leave(folder, keep=keep)
     if args.json:
         write_json(args.json, outcome)
+    page = write_pages(args.out, outcome)
+    print(f"demo: report and picture are in {page.parent}", file=sys.stderr)
     print_report(Console(), outcome)
     return CLEAN if outcome.verdict.clean else NOT_CLEAN
 

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 Units = tuple[tuple[str, int], ...]
 """Units by SKU, as pairs."""
+PlacedUnits = tuple[tuple[str, str, int], ...]
+"""SKU, location and units."""
+
+
+class Parcel(NamedTuple):
+    """What one location sends for an order.
+
+    Attributes:
+        location: where from.
+        units: in it.
+        cost_micros: of transport, in millionths of the network's currency.
+        days: from the order to its delivery.
+    """
+
+    location: str
+    units: int
+    cost_micros: int
+    days: int
 
 
 class _Ack(BaseModel):
@@ -15,14 +33,14 @@ class _Ack(BaseModel):
 
 
 class Grant(_Ack):
-    """The answer to a reserve.
+    """The answer to an allocate.
 
     Attributes:
         order: the order reference.
         reservation: its name; "" when it was refused.
-        location: where.
         channel: that was asked on.
-        lines: units held, by SKU.
+        lines: units held.
+        parcels: they are planned to go in.
         expires_s: when the hold ends unless it is committed, seconds since 1970 UTC; 0 when it was refused.
         latency_ms: from the call to the answer, retries and waits included.
     """
@@ -30,9 +48,9 @@ class Grant(_Ack):
     kind: Literal["grant"] = "grant"
     order: str
     reservation: str = ""
-    location: str
     channel: str = ""
-    lines: Units = ()
+    lines: PlacedUnits = ()
+    parcels: tuple[Parcel, ...] = ()
     expires_s: float = 0.0
     latency_ms: float
 
@@ -43,7 +61,7 @@ class Turn(_Ack):
     kind: Literal["turn"] = "turn"
     turn: Literal["commit", "release", "fulfil", "expire"]
     reservation: str
-    lines: Units = ()
+    lines: PlacedUnits = ()
 
 
 class Return(_Ack):
@@ -61,14 +79,14 @@ class Played(_Ack):
         order: the order reference.
         lines: of the order.
         whole: of these, those that are held whole, be it at several locations.
-        reserves: reserve calls it took.
+        allocates: calls it took.
     """
 
     kind: Literal["played"] = "played"
     order: str
     lines: int
     whole: int
-    reserves: int
+    allocates: int
 
 
 class Finished(_Ack):

@@ -12,7 +12,7 @@ from demo.book import Book, Hold, Key, Position, oversold
 from demo.erp import ErpTables
 
 Figures = Mapping[Key, Mapping[str, int]]
-"""Numbers by what they are about (location and SKU, or reservation and SKU) and by name."""
+"""Numbers by what they are about (location and SKU, or reservation and SKU@location) and by name."""
 
 
 class Difference(NamedTuple):
@@ -55,13 +55,15 @@ class Found:
     Attributes:
         listed: stock from ListStock, of all locations.
         got: stock from GetStock, of every SKU in the book.
-        reservations: those that the service says are held or committed.
+        reservations: those that the service says are held or committed, listed by their homes.
+        parts: of such, as each location lists what it holds units for.
         erp: its tables.
     """
 
     listed: Iterable[Stock]
     got: Iterable[Stock]
     reservations: Iterable[Reservation]
+    parts: Iterable[Reservation]
     erp: ErpTables
 
 
@@ -91,13 +93,14 @@ class Verdict:
 def audit(book: Book, found: Found, now_s: float) -> Verdict:
     """Compare everything with the book as of `now_s`, seconds since 1970 UTC."""
     positions = book.positions(now_s)
-    stock = _figures(positions, Position._fields)
+    stock, holds = _figures(positions, Position._fields), promised(book.live(now_s))
     return Verdict(
         oversold(positions),
         (
             compare("ListStock", stock, {_key(row): _stock(row) for row in found.listed}),
             compare("GetStock", stock, {_key(row): _stock(row) for row in found.got}),
-            compare("ListReservations", _holds(book.live(now_s)), _reservations(found.reservations)),
+            compare("ListReservations", holds, reserved(found.reservations)),
+            compare("held at locations", holds, reserved(found.parts)),
             compare("ERP positions", _figures(positions, found.erp.columns), found.erp.positions),
             compare("ERP postings", _figures(positions, ("on_hand", "unsellable")), found.erp.postings),
         ),
@@ -140,20 +143,23 @@ def _stock(row: Stock) -> dict[str, int]:
     )._asdict()
 
 
-def _holds(live: Mapping[str, Hold]) -> Figures:
+def promised(live: Mapping[str, Hold]) -> Figures:
+    """What reservations hold, as the book has it."""
     return {
-        (name, sku): {"committed" if hold.committed else "held": units}
+        (name, f"{sku}@{location}"): {"committed" if hold.committed else "held": units}
         for name, hold in live.items()
-        for sku, units in hold.open.items()
+        for (location, sku), units in hold.open.items()
         if units
     }
 
 
-def _reservations(reservations: Iterable[Reservation]) -> Figures:
+def reserved(reservations: Iterable[Reservation]) -> Figures:
+    """What reservations hold, as the service lists them."""
     names = {ReservationState.HELD: "held", ReservationState.COMMITTED: "committed"}
     figures: dict[Key, dict[str, int]] = defaultdict(dict)
     for reservation in reservations:
+        state = names.get(reservation.state, "ended")
         for line in reservation.lines:
             if line.open:
-                figures[reservation.name, line.sku][names.get(reservation.state, "ended")] = line.open
+                figures[reservation.name, f"{line.sku}@{line.location}"][state] = line.open
     return figures

@@ -30,11 +30,10 @@ class Position(NamedTuple):
 
 @dataclass(slots=True)
 class Hold:
-    """A reservation as it was acknowledged; it has ended when nothing is open."""
+    """A reservation as it was acknowledged; it has ended when nothing is open at any location."""
 
-    location: str
     channel: str
-    open: dict[str, int]
+    open: dict[Key, int]
     expires_s: float
     committed: bool = False
 
@@ -70,7 +69,7 @@ class Book:
     def acknowledge(self, ack: Ack) -> None:
         """Book an acknowledgement."""
         if isinstance(ack, Grant) and ack.reservation:
-            self.holds[ack.reservation] = Hold(ack.location, ack.channel, dict(ack.lines), ack.expires_s)
+            self.holds[ack.reservation] = _hold(ack)
         elif isinstance(ack, Turn):
             self._turn(ack, self.holds[ack.reservation])
         elif isinstance(ack, Return):
@@ -86,9 +85,9 @@ class Book:
         held, committed = Counter[Key](), Counter[Key]()
         channel_reserved = Counter[tuple[Key, str]]()
         for hold in self.live(now_s).values():
-            for sku, units in hold.open.items():
-                (committed if hold.committed else held)[hold.location, sku] += units
-                channel_reserved[(hold.location, sku), hold.channel] += units
+            for key, units in hold.open.items():
+                (committed if hold.committed else held)[key] += units
+                channel_reserved[key, hold.channel] += units
         unsellable = Counter[Key]()
         for (key, _), units in self._unsellable.items():
             unsellable[key] += max(0, units)
@@ -114,10 +113,10 @@ class Book:
             hold.committed = True
         elif ack.turn == "expire":
             hold.open.clear()
-        for sku, units in ack.lines:
-            hold.open[sku] -= units
+        for sku, location, units in ack.lines:
+            key = location, sku
+            hold.open[key] -= units
             if ack.turn == "fulfil":
-                key = hold.location, sku
                 self._move("fulfilled", key, -units)
                 self._fulfilled_on[key, hold.channel] += units
 
@@ -128,6 +127,13 @@ class Book:
         free = self._on_hand[key] - unsellable - held - committed
         available = max(0, free - policy.safety_stock - max(0, quota - channel_reserved))
         return Position(self._on_hand[key], unsellable, held, committed, policy.safety_stock, quota, available)
+
+
+def _hold(grant: Grant) -> Hold:
+    units = Counter[Key]()
+    for sku, location, quantity in grant.lines:
+        units[location, sku] += quantity
+    return Hold(grant.channel, dict(units), grant.expires_s)
 
 
 def oversold(positions: Mapping[Key, Position]) -> int:

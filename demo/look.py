@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from allocator.client import AsyncClient, NotFound, Reservation, ReservationState, Stock
-from demo.audit import Found
-from demo.book import Key
+from demo.audit import Found, promised, reserved
+from demo.book import Hold, Key
 from demo.erp import caught_up, read_erp
 
 STOCK_MAX: Final = 1_000
 """SKUs of one GetStock."""
+LOOK_S: Final = 0.2
 ERP_TIMEOUT_S: Final = 60.0
+FOLLOW_TIMEOUT_S: Final = 60.0
+"""How long parts of reservations may take to follow their homes: a part that hears nothing asks after 30 seconds."""
 LIVE: Final = (ReservationState.HELD, ReservationState.COMMITTED)
 
 
@@ -41,7 +46,31 @@ async def look_around(client: AsyncClient, keys: Iterable[Key], books: Path) -> 
     for state in LIVE:
         reservations += [one async for one in client.reservations(state=state)]
     await caught_up(books, versions, ERP_TIMEOUT_S)
-    return Found(listed, got, reservations, read_erp(books))
+    return Found(listed, got, reservations, await _parts(client, skus), read_erp(books))
+
+
+async def parts_followed(client: AsyncClient, locations: Iterable[str], live: Mapping[str, Hold]) -> None:
+    """Wait until every location has done what was decided at the homes of its reservations, or time is up.
+
+    A decision is final at once, but reaches a location that was down, or that nobody told in time, a little later. What
+    is still different then is for the audit to tell.
+    """
+    places, expected = list(locations), promised(live)
+    deadline_s = time.monotonic() + FOLLOW_TIMEOUT_S
+    while reserved(await _parts(client, places)) != expected:
+        if time.monotonic() > deadline_s:
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+async def _parts(client: AsyncClient, locations: Iterable[str]) -> list[Reservation]:
+    """What each location holds units for."""
+    return [
+        one
+        for location in locations
+        for state in LIVE
+        async for one in client.reservations(location=location, state=state, held_here=True)
+    ]
 
 
 async def _get(client: AsyncClient, location: str, skus: list[str]) -> list[Stock]:

@@ -23,12 +23,14 @@ class Order:
     Attributes:
         number: of the invoice.
         customer: number, "" when unknown.
+        country: of the customer, as the source calls it.
         placed_at: local time of the United Kingdom, without a zone.
         lines: units by SKU.
     """
 
     number: str
     customer: str
+    country: str
     placed_at: datetime
     lines: dict[str, int]
 
@@ -79,6 +81,7 @@ class Row:
     sku: str
     quantity: int
     customer: str
+    country: str
     at: datetime
 
 
@@ -91,6 +94,7 @@ def read_orders(path: Path = ORDERS_FILE) -> OrderBook:
                 line["StockCode"],
                 int(line["Quantity"]),
                 line["CustomerID"],
+                line["Country"],
                 datetime.fromisoformat(line["InvoiceDate"]),
             )
             for line in csv.DictReader(text)
@@ -107,7 +111,7 @@ def sort_out(rows: Iterable[Row]) -> OrderBook:
     for row in rows:
         if row.quantity > 0:
             source_lines += 1
-            order = orders.setdefault(row.invoice, Order(row.invoice, row.customer, row.at, {}))
+            order = orders.setdefault(row.invoice, Order(row.invoice, row.customer, row.country, row.at, {}))
             order.lines[row.sku] = order.lines.get(row.sku, 0) + row.quantity
             purchases.note(row)
         elif row.invoice.startswith(CANCELLED):

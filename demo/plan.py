@@ -10,11 +10,16 @@ from random import Random
 from typing import Final
 
 from demo.orders import GivenBack, Order, OrderBook, WriteOff
+from demo.places import HOME, Place, place_of
 
 SEED: Final = 20101201
 MARKETPLACE: Final = "marketplace"
 """The one channel with a quota."""
 MARKETPLACE_SHARE: Final = 0.15
+STANDARD: Final = "standard"
+NEXT_DAY: Final = "next-day"
+NEXT_DAY_SHARE: Final = 0.20
+"""Of the orders that stay in the country."""
 TILL_SHARE: Final = 0.05
 TILL_QUANTITY_MAX: Final = 12
 """Nobody carries more than that out of a store."""
@@ -54,6 +59,8 @@ class PlannedOrder:
         lines: units by SKU.
         channel: sales channel, "" for the shop's own.
         fate: how it ends.
+        place: where it goes.
+        service_level: how fast.
         releases: what is cancelled before it is shipped.
         returns: what comes back after it was shipped.
     """
@@ -62,6 +69,8 @@ class PlannedOrder:
     lines: dict[str, int]
     channel: str
     fate: Fate
+    place: Place
+    service_level: str = STANDARD
     releases: tuple[GivenBack, ...] = ()
     returns: tuple[GivenBack, ...] = ()
 
@@ -110,7 +119,8 @@ def make_plan(book: OrderBook, stores: Sequence[str], seed: int = SEED) -> Plan:
         chance = Random(f"{seed}/order/{order.number}")
         cancelled = taken_back.get(order.number, [])
         at_till = _at_till(order, {line.sku for line in cancelled}, chance)
-        planned.append(_plan(order, at_till, cancelled, chance))
+        place = place_of(order.country, order.customer or order.number, seed)
+        planned.append(_plan(order, at_till, cancelled, chance, place))
         till_sales += [
             TillSale(f"{order.number}:{sku}", chance.choice(stores), sku, order.lines[sku]) for sku in at_till
         ]
@@ -127,14 +137,17 @@ def _at_till(order: Order, cancelled: set[str], chance: Random) -> list[str]:
     return chosen if len(chosen) < len(order.lines) else chosen[1:]
 
 
-def _plan(order: Order, at_till: list[str], cancelled: list[GivenBack], chance: Random) -> PlannedOrder:
+def _plan(order: Order, at_till: list[str], cancelled: list[GivenBack], chance: Random, place: Place) -> PlannedOrder:
     fate = _draw_fate(chance)
     channel = MARKETPLACE if chance.random() < MARKETPLACE_SHARE else ""
+    hurry = chance.random() < NEXT_DAY_SHARE and place.country == HOME
     return PlannedOrder(
         number=order.number,
         lines={sku: quantity for sku, quantity in order.lines.items() if sku not in at_till},
         channel=channel,
         fate=Fate.SHIPPED if cancelled else fate,
+        place=place,
+        service_level=NEXT_DAY if hurry else STANDARD,
         releases=tuple(line for line in cancelled if line.hours_later < RELEASE_HOURS_MAX),
         returns=tuple(line for line in cancelled if line.hours_later >= RELEASE_HOURS_MAX),
     )

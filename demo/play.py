@@ -16,13 +16,17 @@ from demo.audit import Verdict, audit
 from demo.book import Book
 from demo.crew import run_crew
 from demo.facts import StockFile, WatchedFolder
-from demo.look import look_around
+from demo.look import look_around, parts_followed
+from demo.nearest import nearest_first
 from demo.plan import SEED
+from demo.player import ZONE
 from demo.scene import INTAKE_TIMEOUT_S, Scene, bring_in_opening_stock, set_policies
 from demo.score import Score
 from demo.screen import Screen
+from demo.served import Parcels
 from demo.service import Service
 from demo.stock import facts_of
+from demo.tariff import Tariff
 
 RECEIPTS_AT: Final = 0.4
 """When the replenishment comes in: the share of the orders that are played by then. The next two are the same."""
@@ -68,6 +72,7 @@ class Outcome:
     Attributes:
         scene: what was played.
         score: how it went.
+        nearest: parcels by order, had each line come from the nearest location that has it.
         verdict: of the audit.
         units: by what moved them, over all locations.
         live: reservations still open.
@@ -78,6 +83,7 @@ class Outcome:
 
     scene: Scene
     score: Score
+    nearest: Parcels
     verdict: Verdict
     units: dict[str, int]
     live: int
@@ -103,6 +109,7 @@ class Play:
         self._folder = WatchedFolder(service.watched)
         self._book, self._score = Book(), Score(cast.processes)
         self._kill, self._outage = asyncio.Event(), Outage(scene.sites.dcs[0])
+        self._begun_s = time.time()
         self._cues = deque(self._make_cues())
 
     async def run(self) -> Outcome:
@@ -157,13 +164,18 @@ class Play:
     async def _close(self, client: AsyncClient) -> Outcome:
         with self._screen.stage("The last files"):
             await self._folder.taken_in(INTAKE_TIMEOUT_S)
+        with self._screen.stage("The last decisions reach every location"):
+            await parts_followed(client, self._scene.sites.all, self._book.live(time.time()))
         with self._screen.stage("Audit: every unit, at the service and in the ERP"):
             now_s = time.time()
             found = await look_around(client, self._book.positions(now_s), self._service.books)
             verdict = audit(self._book, found, now_s)
+        with self._screen.stage("The same orders from the nearest location first"):
+            nearest = self._nearest_first()
         return Outcome(
             scene=self._scene,
             score=self._score,
+            nearest=nearest,
             verdict=verdict,
             units=dict(self._book.units),
             live=len(self._book.live(now_s)),
@@ -172,11 +184,20 @@ class Play:
             repeats=len(self._again().facts),
         )
 
+    def _nearest_first(self) -> Parcels:
+        scene = self._scene
+        tariff = Tariff(scene.network, self._begun_s, ZONE)
+        return nearest_first(scene.plan, scene.stocking, self._receipts_at, tariff)
+
+    @property
+    def _receipts_at(self) -> int:
+        return int(len(self._scene.plan.orders) * RECEIPTS_AT)
+
     def _make_cues(self) -> list[Cue]:
         """What happens once so many orders are played, in that order."""
         orders, batches = len(self._scene.plan.orders), self._scene.stocking.batches
         cues: list[Cue] = [
-            (int(orders * RECEIPTS_AT), lambda: self._bring_in(self._scene.stocking.receipts)),
+            (self._receipts_at, lambda: self._bring_in(self._scene.stocking.receipts)),
             (int(orders * KILL_AT), self._kill.set),
             (int(orders * AGAIN_AT), lambda: self._folder.drop(self._again())),
             *((orders * n // len(batches), partial(self._bring_in, files)) for n, files in enumerate(batches)),

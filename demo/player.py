@@ -1,36 +1,43 @@
-"""Plays an order the way a shop does: check, hold, commit, ship; or give it up."""
+"""Plays an order the way a shop does: hold it from the best places, commit, ship; or give it up."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from allocator.client import (
+    AllocateResult,
+    AllocateStatus,
+    LineQuantity,
     Movement,
     MovementType,
     Reservation,
-    ReserveResult,
+    SourcingOrder,
     TransitionResult,
     TransitionStatus,
 )
-from demo.acks import Ack, Grant, Played, Return, Turn
-from demo.choosing import Choice, choose
+from demo.acks import Ack, Grant, Parcel, Played, Return, Turn
+from demo.asks import ask, consignments
+from demo.book import Key
 from demo.errors import DemoError
 from demo.orders import GivenBack
 from demo.plan import Fate, PlannedOrder
-from demo.shop import Lines, Shop
+from demo.shop import PlacedLines, Shop
 
-RESERVES_MAX: Final = 8
-"""Reserves of one order, refused ones among them; what is left then is refused."""
+ALLOCATES_MAX: Final = 8
+"""Calls for one order while others are faster; what is left then is refused."""
 LAPSE_TTL_S: Final = 3.0
 """How long a cart is held that is left to expire."""
 GRACE_S: Final = 0.5
 """How long after its expiry a hold may still be there."""
 RETURNS_SOURCE: Final = "demo/returns"
+ZONE: Final = ZoneInfo("Europe/London")
+"""Whose days are counted."""
 
 Tell = Callable[[Ack], None]
 WaitUntil = Callable[[float], Awaitable[None]]
@@ -38,13 +45,12 @@ WaitUntil = Callable[[float], Awaitable[None]]
 
 @dataclass(slots=True)
 class Held:
-    """A reservation, its units by SKU that are open and that were shipped, and when it expires (s since 1970)."""
+    """A reservation, its units that are open and that were shipped, and when it expires (s since 1970)."""
 
     name: str
-    location: str
-    open: dict[str, int]
+    open: Counter[Key]
     expires_s: float
-    shipped: Counter[str] = field(default_factory=Counter)
+    shipped: Counter[Key] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Player:
             return None
         if order.fate is Fate.RELEASED:
             for held in reservations:
-                await self._release(held, {}, "cart given up")
+                await self._release(held, (), "cart given up")
             return None
         for held in reservations:
             _done(await self._shop.commit(held.name), "commit", held.name)
@@ -114,55 +120,42 @@ class Player:
             self._tell(Turn(turn="expire", reservation=held.name))
 
     async def _hold(self, order: PlannedOrder) -> list[Held]:
-        wanted, reservations = dict(order.lines), list[Held]()
-        versions: dict[str, int] = {}
-        whole = reserves = 0
-        while wanted and reserves < RESERVES_MAX:
-            checked = await self._shop.check(wanted, channel=order.channel, min_versions=versions)
-            choice = choose(checked.lines, order.number)
-            if choice is None:
-                break
-            result = await self._reserve(order, choice)
-            reserves += 1
-            # A refusal tells of units that were gone before the check knew: look again, at that state at least.
-            versions |= result.versions
-            if result.reservation is None:
-                continue
-            for line in result.lines:
-                del wanted[line.sku]
-                whole += line.held == line.requested
-            reservations.append(_held(choice.location, result, result.reservation))
-        self._tell(Played(order=order.number, lines=len(order.lines), whole=whole, reserves=reserves))
+        reservations = list[Held]()
+        whole = calls = 0
+        for lines in consignments(order):
+            result = await self._allocate(order, ask(order, lines))
+            calls += 1
+            while result.status is AllocateStatus.OUTRUN and calls < ALLOCATES_MAX:
+                result = await self._allocate(order, ask(order, lines))
+                calls += 1
+            if result.reservation is not None:
+                reservations.append(_held(result.reservation))
+                whole += _whole(lines, result.reservation)
+        self._tell(Played(order=order.number, lines=len(order.lines), whole=whole, allocates=calls))
         return reservations
 
-    async def _reserve(self, order: PlannedOrder, choice: Choice) -> ReserveResult:
+    async def _allocate(self, order: PlannedOrder, wanted: SourcingOrder) -> AllocateResult:
         begun_s = time.perf_counter()
-        result = await self._shop.reserve(
-            choice.lines,
-            at=choice.location,
-            ttl_s=LAPSE_TTL_S if order.fate is Fate.EXPIRED else None,
-            channel=order.channel,
-            policy=choice.policy,
-            order=order.number,
+        result = await self._shop.allocate(
+            wanted, ttl_s=LAPSE_TTL_S if order.fate is Fate.EXPIRED else None, order_reference=order.number
         )
-        latency_ms = 1000 * (time.perf_counter() - begun_s)
-        self._tell(_grant(order, choice.location, result, latency_ms))
+        self._tell(_grant(order, result, 1000 * (time.perf_counter() - begun_s)))
         return result
 
-    async def _release(self, held: Held, lines: Lines, reason: str) -> None:
+    async def _release(self, held: Held, lines: PlacedLines, reason: str) -> None:
         result = _done(await self._shop.release(held.name, lines, reason=reason), "release", held.name)
         self._moved("release", held, result)
 
-    async def _fulfil(self, held: Held, lines: Lines) -> None:
+    async def _fulfil(self, held: Held, lines: PlacedLines) -> None:
         result = _done(await self._shop.fulfil(held.name, lines), "fulfil", held.name)
         self._moved("fulfil", held, result)
 
     def _moved(self, turn: Literal["release", "fulfil"], held: Held, result: TransitionResult) -> None:
         for part in result.moved:
-            held.open[part.sku] -= part.quantity
-            held.shipped[part.sku] += part.quantity if turn == "fulfil" else 0
-        held.open = {sku: units for sku, units in held.open.items() if units}
-        moved = tuple((part.sku, part.quantity) for part in result.moved)
+            held.open[part.location, part.sku] -= part.quantity
+            held.shipped[part.location, part.sku] += part.quantity if turn == "fulfil" else 0
+        held.open = +held.open
+        moved = tuple((part.sku, part.location, part.quantity) for part in result.moved)
         self._tell(Turn(turn=turn, reservation=held.name, lines=moved))
 
     async def _cancel(self, reservations: Iterable[Held], cancelled: Iterable[GivenBack]) -> None:
@@ -170,21 +163,23 @@ class Player:
         for line in cancelled:
             left = line.quantity
             for held in reservations:
-                units = min(left, held.open.get(line.sku, 0))
-                if units:
-                    await self._release(held, {line.sku: units}, "cancelled")
-                    left -= units
+                for location in _places(held.open, line.sku):
+                    units = min(left, held.open[location, line.sku])
+                    if units:
+                        await self._release(held, [LineQuantity(line.sku, location, units)], "cancelled")
+                        left -= units
 
     async def _take_back(self, shipment: Shipment) -> None:
         """Record what came back, where it was shipped from, as far as it was shipped at all."""
         for line in shipment.order.returns:
             left = line.quantity
             for held in shipment.reservations:
-                units = min(left, held.shipped[line.sku])
-                if units:
-                    await self._return(line, held.location, units, shipment.order.number)
-                    held.shipped[line.sku] -= units
-                    left -= units
+                for location in _places(held.shipped, line.sku):
+                    units = min(left, held.shipped[location, line.sku])
+                    if units:
+                        await self._return(line, location, units, shipment.order.number)
+                        held.shipped[location, line.sku] -= units
+                        left -= units
 
     async def _return(self, line: GivenBack, location: str, units: int, order: str) -> None:
         movement = Movement(
@@ -202,21 +197,45 @@ class Player:
         self._tell(Return(location=location, lines=((line.sku, units),)))
 
 
-def _held(location: str, result: ReserveResult, reservation: Reservation) -> Held:
-    granted = {line.sku: line.held for line in result.lines if line.held}
-    return Held(reservation.name, location, granted, _expires_s(reservation))
+def _held(reservation: Reservation) -> Held:
+    units = Counter[Key]()
+    for line in reservation.lines:
+        units[line.location, line.sku] += line.held
+    return Held(reservation.name, units, _expires_s(reservation))
 
 
-def _grant(order: PlannedOrder, location: str, result: ReserveResult, latency_ms: float) -> Grant:
+def _whole(lines: Mapping[str, int], reservation: Reservation) -> int:
+    """How many of these lines are held whole."""
+    got = Counter[str]()
+    for line in reservation.lines:
+        got[line.sku] += line.held
+    return sum(got[sku] >= units for sku, units in lines.items())
+
+
+def _grant(order: PlannedOrder, result: AllocateResult, latency_ms: float) -> Grant:
     reservation = result.reservation
+    if reservation is None:
+        return Grant(order=order.number, channel=order.channel, latency_ms=latency_ms)
     return Grant(
         order=order.number,
-        reservation=reservation.name if reservation is not None else "",
-        location=location,
+        reservation=reservation.name,
         channel=order.channel,
-        lines=tuple((line.sku, line.held) for line in result.lines if line.held),
-        expires_s=_expires_s(reservation) if reservation is not None else 0.0,
+        lines=tuple((line.sku, line.location, line.held) for line in reservation.lines),
+        parcels=_parcels(result, reservation),
+        expires_s=_expires_s(reservation),
         latency_ms=latency_ms,
+    )
+
+
+def _parcels(result: AllocateResult, reservation: Reservation) -> tuple[Parcel, ...]:
+    """What the plan says of the parcels."""
+    if result.plan is None:
+        return ()
+    today = reservation.created_at.astimezone(ZONE).date()
+    return tuple(
+        Parcel(one.location, one.units, one.cost_micros, (one.delivery_date - today).days)
+        for one in result.plan.parcels
+        if one.delivery_date is not None
     )
 
 
@@ -224,14 +243,18 @@ def _expires_s(reservation: Reservation) -> float:
     return reservation.expires_at.timestamp() if reservation.expires_at is not None else 0.0
 
 
-def _parts(units: Lines, fate: Fate) -> list[Lines]:
-    """What is shipped at once; empty: all that is open."""
-    if not units:
+def _places(units: Iterable[Key], sku: str) -> list[str]:
+    return sorted(location for location, name in units if name == sku)
+
+
+def _parts(units: Counter[Key], fate: Fate) -> list[PlacedLines]:
+    """What is shipped at once; no lines: all that is open."""
+    if not +units:
         return []
     if fate is Fate.SHIPPED:
-        return [{}]
-    first = {sku: (quantity + 1) // 2 for sku, quantity in units.items()}
-    rest = {sku: quantity // 2 for sku, quantity in units.items() if quantity > 1}
+        return [()]
+    first = [LineQuantity(sku, location, (quantity + 1) // 2) for (location, sku), quantity in units.items()]
+    rest = [LineQuantity(sku, location, quantity // 2) for (location, sku), quantity in units.items() if quantity > 1]
     return [first, rest] if rest and fate is Fate.SHIPPED_IN_PARTS else [first]
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from allocator.client import AsyncClient, StockPolicy
+from allocator.network_file import NetworkFile, read_network
 from demo.facts import WatchedFolder
 from demo.orders import OrderBook, read_orders
 from demo.plan import MARKETPLACE, SEED, Plan, make_plan
-from demo.sites import Sites, read_sites
+from demo.sites import NETWORK_FILE, Sites, read_sites
 from demo.stock import Policy, Stocking, make_stock
 
 INTAKE_TIMEOUT_S: Final = 60.0
@@ -19,6 +20,7 @@ INTAKE_TIMEOUT_S: Final = 60.0
 class Scene:
     """Where, what is ordered, what becomes of it, and what there is."""
 
+    network: NetworkFile
     sites: Sites
     orders: OrderBook
     plan: Plan
@@ -29,7 +31,7 @@ def make_scene(seed: int = SEED) -> Scene:
     """Make the scene; the same seed makes the same."""
     sites, orders = read_sites(), read_orders()
     plan = make_plan(orders, sites.stores, seed)
-    return Scene(sites, orders, plan, make_stock(orders, plan, sites, seed))
+    return Scene(read_network(NETWORK_FILE), sites, orders, plan, make_stock(orders, plan, sites, seed))
 
 
 async def bring_in_opening_stock(folder: WatchedFolder, stocking: Stocking) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from demo.acks import Ack, Finished, Grant, Played, Turn
+from demo.acks import Ack, Finished, Grant, Parcel, Played, Turn
 
 
 @dataclass(slots=True)
@@ -17,9 +17,9 @@ class Score:
         processes: client processes; the play is over when all of them have finished.
         orders, lines: played.
         reserved: lines held whole.
-        reserves: calls of Reserve.
         turns: reservations by what became of them.
-        latencies_ms: of each Reserve call, retries and waits included.
+        parcels: of each order, by its reference.
+        latencies_ms: of each Allocate call, retries and waits included.
         retried: calls that were sent again.
         begun_s, over_s: when the play began and was over, on a clock that only goes forward; 0: not yet.
     """
@@ -29,6 +29,7 @@ class Score:
     lines: int = 0
     reserved: int = 0
     turns: Counter[str] = field(default_factory=Counter)
+    parcels: defaultdict[str, list[Parcel]] = field(default_factory=lambda: defaultdict(list))
     latencies_ms: list[float] = field(default_factory=list)
     retried: int = 0
     finished: int = 0
@@ -41,6 +42,7 @@ class Score:
         match ack:
             case Grant():
                 self.latencies_ms.append(ack.latency_ms)
+                self.parcels[ack.order] += ack.parcels
                 self.turns["granted" if ack.reservation else "refused"] += 1
             case Turn():
                 self.turns[ack.turn] += 1
@@ -65,6 +67,6 @@ class Score:
         return max(self.over_s - self.begun_s, 0.001)
 
     def latency_ms(self, share: float) -> float:
-        """The latency that `share` of the Reserve calls did not exceed (nearest rank); 0 without any."""
+        """The latency that `share` of the Allocate calls did not exceed (nearest rank); 0 without any."""
         ranked = sorted(self.latencies_ms)
         return ranked[min(len(ranked) - 1, int(share * len(ranked)))] if ranked else 0.0

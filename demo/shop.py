@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Protocol
 
-from allocator.client import (
-    CheckResult,
-    Movement,
-    RecordResult,
-    ReservePolicy,
-    ReserveResult,
-    TransitionResult,
-)
+from allocator.client import AllocateResult, LineQuantity, Movement, RecordResult, SourcingOrder, TransitionResult
 
-Lines = Mapping[str, int]
-"""Units by SKU."""
+PlacedLines = Sequence[LineQuantity]
+"""Units by SKU and location."""
 
 
 class Shop(Protocol):
     """Answers a player's calls."""
 
-    def check(self, lines: Lines, *, channel: str, min_versions: Mapping[str, int]) -> Awaitable[CheckResult]:
-        """Check a cart."""
-
-    def reserve(  # as the client has it
-        self, lines: Lines, *, at: str, ttl_s: float | None, channel: str, policy: ReservePolicy, order: str
-    ) -> Awaitable[ReserveResult]:
-        """Hold units at a location."""
+    def allocate(self, order: SourcingOrder, *, ttl_s: float | None, order_reference: str) -> Awaitable[AllocateResult]:
+        """Hold units of an order where it is best."""
 
     def commit(self, name: str) -> Awaitable[TransitionResult]:
         """Commit a reservation."""
 
-    def release(self, name: str, lines: Lines, *, reason: str) -> Awaitable[TransitionResult]:
+    def release(self, name: str, lines: PlacedLines, *, reason: str) -> Awaitable[TransitionResult]:
         """Give units back; without lines all that are open."""
 
-    def fulfil(self, name: str, lines: Lines) -> Awaitable[TransitionResult]:
+    def fulfil(self, name: str, lines: PlacedLines) -> Awaitable[TransitionResult]:
         """Ship units; without lines all that are open."""
 
     def record(self, movements: Iterable[Movement]) -> Awaitable[RecordResult]:

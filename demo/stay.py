@@ -49,7 +49,7 @@ async def stay_up(service: Service, screen: Screen, console: Console, seed: int)
 def invitation(scene: Scene, address: str, service: Service) -> str:
     """What to tell once it is up: three commands to try, ready to copy."""
     facts = sorted(scene.stocking.opening[0].facts, key=lambda fact: -fact.quantity)[:CART]
-    location, skus = facts[0].location, [fact.sku for fact in facts]
+    skus = [fact.sku for fact in facts]
     request = json.dumps(
         {
             "lines": [{"sku": sku, "quantity": 6} for sku in skus],
@@ -70,15 +70,16 @@ Try, in another terminal:
   # What is available of a cart, and where
   grpcurl -plaintext -d '{request}' {address} allocator.v1.AvailabilityService/CheckAvailability
 
-  # The same as a table
-  {programs}/allocator --address {address} check {cart}
+  # From where it would go to Leeds, and why
+  {programs}/allocator --address {address} explain {cart} --service standard --to 53.80,-1.55 --country GB
 
-  # Hold it for an order and place the order
+  # Hold it in the best places for an order and place the order
   {programs}/python -c '
-from allocator.client import Client
+from allocator.client import Client, Position, SourcingOrder
 with Client("{address}") as client:
-    held = client.reserve({{"{skus[0]}": 6, "{skus[1]}": 6}}, at="{location}", order="A-1001")
-    print(held.status, held.reservation.name)
+    order = SourcingOrder({{"{skus[0]}": 6, "{skus[1]}": 6}}, "standard", Position(53.80, -1.55), "GB")
+    held = client.allocate(order, order_reference="A-1001")
+    print(held.status, held.reservation.name, *[parcel.location for parcel in held.plan.parcels])
     print(client.commit(held.reservation.name).status)
 '
 

@@ -91,8 +91,8 @@ def test_grpcurl_is_answered(running: Running) -> None:
 
 
 def test_the_command_line_answers(running: Running) -> None:
-    """There is enough of both SKUs, so it exits with 0."""
-    assert running.run("allocator").count("yes") == 2
+    """It tells from where it would go, so it exits with 0."""
+    assert "chosen" in running.run("allocator")
 
 
 def test_python_holds_and_commits(running: Running) -> None:

@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from allocator.client import (
+    AllocateResult,
+    AllocateStatus,
+    Assignment,
     ChannelQuota,
-    CheckedLine,
-    CheckResult,
     LineQuantity,
-    LineStatus,
     Movement,
     MovementRejection,
     MovementResult,
     MovementStatus,
+    Parcel,
     RecordResult,
     Reservation,
     ReservationLine,
     ReservationState,
-    ReserveLine,
-    ReservePolicy,
-    ReserveResult,
-    ReserveStatus,
+    Shortfall,
+    SourcingFilter,
+    SourcingOrder,
+    SourcingPlan,
     Stock,
     TransitionResult,
     TransitionStatus,
 )
 from allocator.core import commands as c
 from allocator.core import results as r
+from allocator.core import sourcing
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S
+from allocator.network_file import NetworkFile
 from demo.facts import StockFact
 from demo.plan import MARKETPLACE
-from demo.shop import Lines
+from demo.shop import PlacedLines
 from demo.stock import Policy
 
 
 class LedgerShop:
-    """Answers players from one ledger per location; the clock stands still unless it is told otherwise."""
+    """Answers players from one ledger per location; the clock stands still unless it is told otherwise.
 
-    def __init__(self, locations: Iterable[str], now_s: float = 1_000_000.0) -> None:
+    A reservation over several locations is a reservation of the same name at each of them.
+    """
+
+    def __init__(self, network: NetworkFile, now_s: float = 1_000_000.0) -> None:
         self.now_s = now_s
-        self.ledgers = {location: StockLedger(location) for location in locations}
+        self.ledgers = {one.location: StockLedger(one.location) for one in network.locations}
+        self._table = sourcing.NetworkTable(network.locations, network.groups, network.lanes, ZoneInfo)
+        self._profile = next(iter(network.profiles), sourcing.DEFAULT)
         self._numbers = itertools.count(1)
-        self._homes: dict[str, str] = {}
+        self._parts: dict[str, tuple[str, ...]] = {}
 
     async def wait_until(self, at_s: float) -> None:
         """Let the time come."""
@@ -67,58 +79,34 @@ class LedgerShop:
             )
             self._do(location, c.SetStockPolicy(self._id(), rows, allow_missing=True))
 
-    async def check(self, lines: Lines, *, channel: str, min_versions: Mapping[str, int]) -> CheckResult:
-        """See `Shop.check`; there is no older state to read."""
-        assert min_versions.keys() <= self.ledgers.keys()
-        checked = []
-        for sku, quantity in lines.items():
-            units = {name: self._available(name, sku, channel) for name in self.ledgers}
-            units = {name: number for name, number in units.items() if number}
-            total = sum(units.values())
-            checked.append(CheckedLine(sku, quantity, total >= quantity, total, units))
-        ok = all(line.sufficient for line in checked)
-        return CheckResult(ok=ok, lines=tuple(checked), versions={}, ages_s={})
-
-    async def reserve(
-        self, lines: Lines, *, at: str, ttl_s: float | None, channel: str, policy: ReservePolicy, order: str
-    ) -> ReserveResult:
-        """See `Shop.reserve`."""
-        name = f"R-{next(self._numbers)}"
-        command = c.Reserve(
-            request_id=name,
-            reservation=name,
-            lines=tuple(lines.items()),
-            ttl_ns=int((ttl_s or 900) * NS_PER_S),
-            channel=channel,
-            policy=c.Policy[policy.value],
-            order=order,
-        )
-        result = self._do(at, command)
-        status = ReserveStatus[r.ReserveStatus(result.status).name]
-        self._homes[name] = at
-        return ReserveResult(
-            status,
-            self.reservation(name) if result.expires_ns else None,
-            tuple(
-                ReserveLine(line.sku, at, LineStatus.UNSPECIFIED, line.requested, line.held, line.available)
-                for line in result.lines
-            ),
-            {at: self.ledgers[at].version},
-            repeated=False,
-            capacity_left=0,
+    async def allocate(self, order: SourcingOrder, *, ttl_s: float | None, order_reference: str) -> AllocateResult:
+        """See `Shop.allocate`."""
+        plans = sourcing.source(self._table, self._order(order), self._picture(order), plans_max=1).plans
+        if not plans or not plans[0].assignments:
+            return _refused(AllocateStatus.NO_ELIGIBLE_LOCATION)
+        (plan,), name = plans, f"R-{next(self._numbers)}"
+        for location in plan.locations:
+            lines = tuple((one.sku, one.quantity) for one in plan.assignments if one.location == location)
+            ttl_ns = int((ttl_s or 900) * NS_PER_S)
+            command = c.Reserve(self._id(), name, lines, ttl_ns, channel=order.channel, order=order_reference)
+            assert self._do(location, command).status == r.ReserveStatus.HELD
+        self._parts[name] = plan.locations
+        status = AllocateStatus.PARTIALLY_HELD if plan.shortfall else AllocateStatus.HELD
+        return AllocateResult(
+            status, self.reservation(name), _plan(plan), SourcingFilter.UNSPECIFIED, None, 1, {}, repeated=False
         )
 
     async def commit(self, name: str) -> TransitionResult:
         """See `Shop.commit`."""
-        return self._turn(name, c.Commit(self._id(), name))
+        return self._turn(name, lambda _: c.Commit(self._id(), name))
 
-    async def release(self, name: str, lines: Lines, *, reason: str) -> TransitionResult:
+    async def release(self, name: str, lines: PlacedLines, *, reason: str) -> TransitionResult:
         """See `Shop.release`."""
-        return self._turn(name, c.Release(self._id(), name, tuple(lines.items()), reason))
+        return self._turn(name, lambda units: c.Release(self._id(), name, units, reason), lines)
 
-    async def fulfil(self, name: str, lines: Lines) -> TransitionResult:
+    async def fulfil(self, name: str, lines: PlacedLines) -> TransitionResult:
         """See `Shop.fulfil`."""
-        return self._turn(name, c.Fulfil(self._id(), name, tuple(lines.items())))
+        return self._turn(name, lambda units: c.Fulfil(self._id(), name, units), lines)
 
     async def record(self, movements: Iterable[Movement]) -> RecordResult:
         """See `Shop.record`."""
@@ -140,13 +128,15 @@ class LedgerShop:
         ]
 
     def reservation(self, name: str) -> Reservation:
-        """Read one."""
-        home = self._homes[name]
-        view = self._query(home, c.GetReservation(name)).rows[0]
-        return _reservation(home, view)
+        """Read one, all its parts together."""
+        parts = [
+            _reservation(location, self._query(location, c.GetReservation(name)).rows[0])
+            for location in self._parts[name]
+        ]
+        return replace(parts[0], lines=tuple(line for part in parts for line in part.lines))
 
-    def reservations(self) -> list[Reservation]:
-        """Those that are held or committed."""
+    def parts(self) -> list[Reservation]:
+        """What each location holds units for."""
         live = (ReservationState.HELD, ReservationState.COMMITTED)
         return [
             _reservation(location, view)
@@ -160,12 +150,41 @@ class LedgerShop:
         for ledger in self.ledgers.values():
             ledger.tick(int(self.now_s * NS_PER_S))
 
-    def _turn(self, name: str, command: c.Transition) -> TransitionResult:
-        home = self._homes[name]
-        result = self._do(home, command)
-        moved = tuple(LineQuantity(sku, home, units) for sku, units in result.lines)
-        status = TransitionStatus[r.TransitionStatus(result.status).name]
-        return TransitionResult(status, self.reservation(name), {}, repeated=False, moved=moved)
+    def _turn(self, name: str, command: Callable[[c.Lines], c.Transition], lines: PlacedLines = ()) -> TransitionResult:
+        """Do the same at each location, with the lines there; without any lines at all of them."""
+        moved: list[LineQuantity] = []
+        statuses = set()
+        for location in self._parts[name]:
+            units = tuple((line.sku, line.quantity) for line in lines if line.location == location)
+            if lines and not units:
+                continue
+            if self._query(location, c.GetReservation(name)).rows[0].state == r.State.FULFILLED:
+                continue
+            result = self._do(location, command(units))
+            statuses.add(TransitionStatus[r.TransitionStatus(result.status).name])
+            moved += [LineQuantity(sku, location, quantity) for sku, quantity in result.lines]
+        (status,) = statuses
+        return TransitionResult(status, self.reservation(name), {}, repeated=False, moved=tuple(moved))
+
+    def _order(self, order: SourcingOrder) -> sourcing.SourcingOrder:
+        assert order.destination is not None
+        return sourcing.SourcingOrder(
+            tuple((sku, units, order.unit_weights_grams[sku]) for sku, units in dict(order.lines).items()),
+            int(self.now_s * NS_PER_S),
+            order.service_level,
+            channel=order.channel,
+            destination=(order.destination.latitude, order.destination.longitude),
+            country=order.country_code,
+            profile=self._profile,
+            backorder=order.allow_shortfall,
+        )
+
+    def _picture(self, order: SourcingOrder) -> sourcing.StockPicture:
+        locations = self._table.locations
+        units = [[self._available(one, sku, order.channel) for one in locations] for sku in dict(order.lines)]
+        unlimited = np.full(len(locations), sourcing.CAPACITY_UNLIMITED, dtype=np.int64)
+        by_order, ages_s = np.zeros(len(locations), dtype=np.bool_), np.zeros(len(locations))
+        return sourcing.StockPicture(np.array(units, dtype=np.int64), unlimited, unlimited, by_order, ages_s)
 
     def _available(self, location: str, sku: str, channel: str) -> int:
         ledger = self.ledgers[location]
@@ -187,6 +206,28 @@ class LedgerShop:
 
     def _id(self) -> str:
         return f"id-{next(self._numbers)}"
+
+
+def _refused(status: AllocateStatus) -> AllocateResult:
+    return AllocateResult(status, None, None, SourcingFilter.STOCK, None, 0, {}, repeated=False)
+
+
+def _plan(plan: sourcing.Plan) -> SourcingPlan:
+    return SourcingPlan(
+        assignments=tuple(Assignment(*one) for one in plan.assignments),
+        parcels=tuple(map(_parcel, plan.parcels)),
+        shortfalls=tuple(Shortfall(*one) for one in plan.shortfall),
+        cost_micros=plan.cost_micros,
+        delivery_date=None,
+        score=plan.score,
+    )
+
+
+def _parcel(one: sourcing.Parcel) -> Parcel:
+    dispatched, delivered = (date(1970, 1, 1) + timedelta(day) for day in (one.dispatch_day, one.delivery_day))
+    return Parcel(
+        one.location, one.units, one.lane, one.distance_km, dispatched, delivered, one.cost_micros, (), one.score
+    )
 
 
 def _reservation(home: str, view: r.ReservationView) -> Reservation:

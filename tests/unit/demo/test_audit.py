@@ -15,7 +15,7 @@ from demo.scene import Scene
 from demo.stock import Policy
 from tests.unit.demo.theatre import Theatre, perform
 
-CHECKS = ("ListStock", "GetStock", "ListReservations", "ERP positions", "ERP postings")
+CHECKS = ("ListStock", "GetStock", "ListReservations", "held at locations", "ERP positions", "ERP postings")
 
 
 def drifts(played: Theatre, **doctored: Any) -> dict[str, int]:  # noqa: ANN401  # fields of Found
@@ -63,6 +63,13 @@ def test_a_lost_reservation_is_drift(played: Theatre) -> None:
     assert drifts(played, reservations=rest) == {"ListReservations": sum(line.open for line in first.lines)}
 
 
+def test_a_location_that_holds_units_for_nobody_is_drift(played: Theatre) -> None:
+    """A part that did not follow its home's decision is found where it is."""
+    first, *_ = parts = list(played.found.parts)
+    ghost = replace(first, name="GHOST")
+    assert drifts(played, parts=[*parts, ghost]) == {"held at locations": sum(line.open for line in first.lines)}
+
+
 def test_a_reservation_that_nobody_was_told_of_is_drift(played: Theatre) -> None:
     """A write that was refused, yet happened, is found too."""
     (first, *_), reservations = played.found.reservations, list(played.found.reservations)
@@ -106,15 +113,13 @@ def test_granting_more_than_there_is_is_overselling() -> None:
     book = Book()
     book.move([StockFact("leeds", "A", "receipt", 5, "")])
     for name in ("R1", "R2"):
-        lines = (("A", 3 if name == "R1" else 4),)
-        book.acknowledge(
-            Grant(order="1", reservation=name, location="leeds", lines=lines, expires_s=900.0, latency_ms=1.0)
-        )
+        lines = (("A", "leeds", 3 if name == "R1" else 4),)
+        book.acknowledge(Grant(order="1", reservation=name, lines=lines, expires_s=900.0, latency_ms=1.0))
     book.acknowledge(Turn(turn="commit", reservation="R1"))
     assert oversold(book.positions(0.0)) == 2
-    book.acknowledge(Turn(turn="fulfil", reservation="R1", lines=(("A", 3),)))
+    book.acknowledge(Turn(turn="fulfil", reservation="R1", lines=(("A", "leeds", 3),)))
     assert oversold(book.positions(0.0)) == 2
-    verdict = audit(book, Found((), (), (), ErpTables({}, {})), 0.0)
+    verdict = audit(book, Found((), (), (), (), ErpTables({}, {})), 0.0)
     assert (verdict.oversold, verdict.clean) == (2, False)
 
 
@@ -122,9 +127,7 @@ def test_promising_damaged_goods_is_overselling() -> None:
     """Units that cannot be sold are not there to be promised."""
     book = Book()
     book.move([StockFact("leeds", "A", "receipt", 5, "", "damaged")])
-    book.acknowledge(
-        Grant(order="1", reservation="R1", location="leeds", lines=(("A", 1),), expires_s=900.0, latency_ms=1.0)
-    )
+    book.acknowledge(Grant(order="1", reservation="R1", lines=(("A", "leeds", 1),), expires_s=900.0, latency_ms=1.0))
     assert oversold(book.positions(0.0)) == 1
 
 
@@ -132,9 +135,7 @@ def test_a_hold_whose_time_is_over_holds_nothing() -> None:
     """The book knows when a hold ends, and needs nobody to tell it."""
     book = Book()
     book.move([StockFact("leeds", "A", "receipt", 5, "")])
-    book.acknowledge(
-        Grant(order="1", reservation="R1", location="leeds", lines=(("A", 2),), expires_s=900.0, latency_ms=1.0)
-    )
+    book.acknowledge(Grant(order="1", reservation="R1", lines=(("A", "leeds", 2),), expires_s=900.0, latency_ms=1.0))
     assert [book.positions(now_s)["leeds", "A"].held for now_s in (899.0, 900.0)] == [2, 0]
 
 
@@ -147,9 +148,8 @@ def test_a_quota_shrinks_with_what_its_channel_ships() -> None:
         Grant(
             order="1",
             reservation="R1",
-            location="leeds",
             channel="marketplace",
-            lines=(("A", 3),),
+            lines=(("A", "leeds", 3),),
             expires_s=900.0,
             latency_ms=1.0,
         )
@@ -164,7 +164,7 @@ def test_a_quota_shrinks_with_what_its_channel_ships() -> None:
         "available": 5,
     }
     book.acknowledge(Turn(turn="commit", reservation="R1"))
-    book.acknowledge(Turn(turn="fulfil", reservation="R1", lines=(("A", 3),)))
+    book.acknowledge(Turn(turn="fulfil", reservation="R1", lines=(("A", "leeds", 3),)))
     position = book.positions(0.0)["leeds", "A"]
     assert (position.quota, position.available) == (1, 5)
 

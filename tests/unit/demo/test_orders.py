@@ -9,7 +9,7 @@ MORNING = datetime(2010, 12, 1, 8)  # noqa: DTZ001  # as in the cut
 
 def row(invoice: str, sku: str, quantity: int, customer: str = "17850", hours: float = 0) -> Row:
     """Make a line of the cut."""
-    return Row(invoice, sku, quantity, customer, MORNING + timedelta(hours=hours))
+    return Row(invoice, sku, quantity, customer, "United Kingdom", MORNING + timedelta(hours=hours))
 
 
 def test_lines_of_the_same_sku_in_an_order_are_summed() -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections import Counter
 
 from demo.orders import demand
-from demo.plan import RELEASE_HOURS_MAX, Fate, make_plan
+from demo.places import HOME
+from demo.plan import NEXT_DAY, RELEASE_HOURS_MAX, STANDARD, Fate, make_plan
 from demo.scene import Scene
 
 
@@ -49,3 +50,9 @@ def test_a_quick_cancellation_is_a_release_and_a_late_one_a_return(scene: Scene)
 def test_every_fate_is_met(scene: Scene) -> None:
     """The play shows every way an order may end."""
     assert {order.fate for order in scene.plan.orders} == set(Fate)
+
+
+def test_nobody_abroad_is_in_a_hurry(scene: Scene) -> None:
+    """Both service levels are asked for, overnight only where a lane goes overnight."""
+    assert {order.service_level for order in scene.plan.orders} == {STANDARD, NEXT_DAY}
+    assert {order.place.country for order in scene.plan.orders if order.service_level == NEXT_DAY} == {HOME}

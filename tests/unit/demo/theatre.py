@@ -36,8 +36,8 @@ class Theatre:
     def found(self) -> Found:
         """What an honest service and an honest ERP tell, as of the first time it is asked for."""
         self.shop.tick()
-        stock = self.shop.list_stock()
-        return Found(stock, stock, self.shop.reservations(), honest_erp(self.book.positions(self.shop.now_s)))
+        stock, parts = self.shop.list_stock(), self.shop.parts()
+        return Found(stock, stock, parts, parts, honest_erp(self.book.positions(self.shop.now_s)))
 
     def now_s(self) -> float:
         """The time of the audit."""
@@ -54,7 +54,7 @@ def honest_erp(positions: dict[tuple[str, str], Position]) -> ErpTables:
 
 async def perform(scene: Scene, orders: Sequence[PlannedOrder]) -> Theatre:
     """Play these orders of the scene, with everything else that happens."""
-    shop, book, score = LedgerShop(scene.sites.all), Book(), Score(processes=1)
+    shop, book, score = LedgerShop(scene.network), Book(), Score(processes=1)
     acks: list[Ack] = []
     theatre = Theatre(scene, shop, book, score, acks)
 
