@@ -74,6 +74,7 @@ class CapacityBook:
         window = self.window(at_ns)
         self.limits[window] = min(self.used.get(window, 0), self.limits.get(window, self.plan.limit))
         self.plan = self.plan._replace(overrides=tuple(sorted(self.limits.items())))
+        self.replanned = True
 
     def use_of(self, reservation: Reservation) -> int:
         """What `reservation` uses of its window."""

@@ -223,3 +223,12 @@ def test_capacity_that_is_taken_away_limits_nothing() -> None:
     assert fresh.capacity(fresh.columns(["dc"]), NOW_NS)[0].tolist() == [0]
     model.apply("dc", [dc.do(Configure("none", clear_capacity=True))])
     assert model.capacity(model.columns(["dc"]), NOW_NS)[0].tolist() == [CAPACITY_UNLIMITED]
+
+
+def test_a_window_that_a_location_closed_is_told() -> None:
+    """It said that it cannot pick any more in it, so nothing is left there."""
+    model, dc = AvailabilityModel(), site()
+    model.apply("dc", [dc.recorder.whole(), dc.do(received("fig", 9), planned(5), held("fig", 2))])
+    dc.ledger.capacity.fill(NOW_NS)
+    model.apply("dc", [dc.do(received("fig", 1))])
+    assert model.capacity(model.columns(["dc"]), NOW_NS)[0].tolist() == [0]
