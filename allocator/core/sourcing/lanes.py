@@ -144,8 +144,8 @@ def _layer(lanes: Sequence[Lane], row: Sequence[int]) -> Layer:
         np.array(row, dtype=np.int64),
         reach_km,
         np.array([lane is None or _by_distance(lane) for lane in used]),
-        np.array([_costs(lane) for lane in used]).T * _SCALE,
-        np.array([_km_costs(lane) for lane in used]).T * _SCALE,
+        np.array([_costs(lane) for lane in used]).T.copy() * _SCALE,  # copies, as rows are to be contiguous
+        np.array([_km_costs(lane) for lane in used]).T.copy() * _SCALE,
         band_km,
         band_days,
         _even(reach_km, band_km, band_days),
@@ -154,8 +154,10 @@ def _layer(lanes: Sequence[Lane], row: Sequence[int]) -> Layer:
 
 def _even(reach_km: Floats, band_km: Floats, band_days: Floats) -> tuple[Floats, NDArray[np.int64]] | None:
     alike = (band_km == band_km[:, :1]).all() and (band_days == band_days[:, :1]).all()
-    endless = (reach_km == np.inf).all() and np.isfinite(band_days).all()
-    return (band_km[:, 0].copy(), band_days[:, 0].astype(np.int64)) if alike and endless else None
+    ends = band_km[band_km[:, 0] < np.inf, 0]
+    days = band_days[: len(ends) + 1, 0]  # what is beyond an endless band is never reached
+    endless = (reach_km == np.inf).all() and np.isfinite(days).all()
+    return (ends, days.astype(np.int64)) if alike and endless else None
 
 
 def _costs(lane: Lane | None) -> tuple[float, float, float]:
