@@ -305,6 +305,7 @@ def _check_bounds(location: str, ledger: StockLedger) -> None:
         ("requests", len(ledger.requests.by_id), limits.requests_max),
         ("closed", len(ledger.reservations.closed), limits.closed_max),
         ("live", ledger.reservations.live_count, limits.reservations_max),
+        ("ended headers", len(ledger.headers.closed) - len(ledger.headers.owing), limits.closed_max + 8),
         ("voided", len(ledger.headers.voided), t.VOIDED_MAX),
         ("expiry queue", len(ledger.reservations.queue), 2 * limits.reservations_max + 64),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from allocator.core.protocol.types import OPENED, VOIDED_MAX, Done, Fate, Follow, Open, PartSpec
 from allocator.core.results import ReservationLine, ReservationView, State
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from allocator.core.commands import Lines
     from allocator.core.limits import LedgerLimits
+
+
+FORGET_MAX: Final = 8
+"""Ended headers looked at when one more is to be remembered."""
 
 
 class Part:
@@ -273,12 +277,19 @@ class HeaderBook:
         self.closed.append((at_ns, header.id))
 
     def forget(self, at_ns: int) -> None:
-        """Forget ended headers and voided parts that are too old or too many; never one that somebody may ask for."""
+        """Forget ended headers and voided parts that are too old or too many; never one that somebody may ask for.
+
+        Such a one goes to the end of the queue, so that a location that is away keeps only its own headers here.
+        """
         oldest_ns = at_ns - self.limits.closed_age_ns
-        while self.closed and (len(self.closed) > self.limits.closed_max or self.closed[0][0] < oldest_ns):
-            if any(hold in self.owing for hold in self.by_id[self.closed[0][1]].parts):
+        for _ in range(FORGET_MAX):
+            if not self.closed or (len(self.closed) <= self.limits.closed_max and self.closed[0][0] >= oldest_ns):
                 break
-            del self.by_id[self.closed.popleft()[1]]
+            _, key = self.closed.popleft()
+            if any(hold in self.owing for hold in self.by_id[key].parts):
+                self.closed.append((at_ns, key))
+            else:
+                del self.by_id[key]
         while self.voided:
             hold = next(iter(self.voided))
             if len(self.voided) <= VOIDED_MAX and self.voided[hold] >= oldest_ns:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocator.core.limits import LedgerLimits
-from allocator.core.protocol.headers import HeaderBook, Part
-from allocator.core.protocol.types import VOIDED_MAX, Ask, Done, PartSpec, hold_id, reservation_of
+from allocator.core.protocol.headers import Header, HeaderBook, Part
+from allocator.core.protocol.types import VOIDED_MAX, Ask, Done, Open, PartSpec, hold_id, reservation_of
 from allocator.core.results import State
 from tests.unit.core.helpers import HOUR, TTL, S, movement
 from tests.unit.core.protocol.helpers import HOME, NAME, THERE, committed, extend, fulfil, opened, release, two, view
@@ -54,6 +54,24 @@ def test_void_parts_are_bounded_by_age_and_number() -> None:
     assert len(book.voided) == VOIDED_MAX
     book.forget(25 * HOUR)
     assert not book.voided
+
+
+def test_a_location_that_is_away_keeps_only_its_own_headers() -> None:
+    """Ended reservations that all have followed are forgotten, whoever else is still owed."""
+    book = HeaderBook(LedgerLimits(closed_max=2))
+    for number in range(20):
+        header = Header(Open("", f"r{number}", (PartSpec(f"r{number}~x", THERE, (("fig", 1),)),), TTL), number, 0)
+        book.add(header)
+        if number < 3:
+            book.changed(header, header.parts[f"r{number}~x"])
+        book.close(header, State.RELEASED, number)
+        book.forget(number)
+    assert {"r0", "r1", "r2"} <= set(book.by_id)
+    assert len(book.by_id) <= 2 + 3
+    for number in range(3):
+        book.confirm(book.by_id[f"r{number}"].parts[f"r{number}~x"], 2)
+    book.forget(20)
+    assert len(book.by_id) == 2
 
 
 def test_an_old_void_part_is_forgotten_by_the_next() -> None:
