@@ -8,12 +8,12 @@ from typing import Any
 import grpc
 from google.protobuf.descriptor import FileDescriptor
 
-from allocator.v1 import availability_pb2, inventory_pb2, network_pb2, network_pb2_grpc, reservation_pb2
+from allocator.v1 import availability_pb2, inventory_pb2, network_pb2, network_pb2_grpc, reservation_pb2, sourcing_pb2
 from tools import proto
 
 SERVICE_CONFIG = (proto.SOURCES / proto.PACKAGE / "service_config.json").read_text("utf-8")
 FILES: list[FileDescriptor] = [
-    module.DESCRIPTOR for module in (availability_pb2, reservation_pb2, inventory_pb2, network_pb2)
+    module.DESCRIPTOR for module in (availability_pb2, reservation_pb2, inventory_pb2, network_pb2, sourcing_pb2)
 ]
 METHODS = {
     (service.full_name, method.name): method.client_streaming or method.server_streaming
