@@ -145,7 +145,7 @@ def _explained(outcome: Outcome) -> str:
         "Nearest location first: each line from the nearest location that has units of it, what that one lacks from "
         "the next; the same orders in the same sequence on a copy of the same stock, over the same lanes. Allocate is "
         f"what the service did, with {outcome.outage.location} killed in the middle. Costs are those of the lanes, "
-        "made up from one figure of Jasin and Sinha 2015, with 1.00 more for a parcel from a store, and say nothing of a "
+        "made up from one figure of Jasin and Sinha 2015, with 1.00 more for a store parcel, and say nothing of a "
         "real carrier."
     )
 
