@@ -103,7 +103,12 @@ def owing_lost_on_restart(stack: ExitStack) -> None:
         add(book, header)
         book.owing = before
 
+    def owed_by(book: HeaderBook, header: Header) -> Any:  # noqa: ANN401
+        owing = (part for part in header.parts.values() if part.hold in book.owing)
+        return tuple((part.location, header.follow(part)) for part in owing)
+
     _replace(stack, HeaderBook, "add", forgetful)
+    _replace(stack, HeaderBook, "owed_by", owed_by)
 
 
 def void_not_journaled(stack: ExitStack) -> None:

@@ -89,8 +89,10 @@ class Place:
             self.process = None
 
     def fail(self) -> None:
-        """Crash, and come back after a while."""
+        """Crash, and come back after a while, perhaps with the clock set anew."""
         self.crash()
+        if self.world.chance(0.2):
+            self.clock.offset_ns = self.world.random.randint(-8 * S, 8 * S)
         self.world.after(self.world.between(50 * MS, 20 * S), self.start)
 
     def take_over(self) -> None:

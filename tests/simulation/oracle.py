@@ -283,6 +283,10 @@ def _compare_fact(location: str, fact: Any, result: Any) -> None:  # noqa: ANN40
     granted = isinstance(fact, e.Reserved)
     if isinstance(result, r.ReserveResult) and granted != (result.status <= r.ReserveStatus.PARTIALLY_HELD):
         raise Violation(3, f"{location}: {result} was answered, and {fact} is on disk")
+    if isinstance(result, (r.ReserveResult, a.OpenResult)) and result.expires_ns:
+        expires_ns = fact.at_ns + fact.command.ttl_ns
+        if result.expires_ns != expires_ns:
+            raise Violation(6, f"{location}: {result} was answered, and it ends at {expires_ns}")
     done = not isinstance(fact, e.Refused)
     if isinstance(result, r.TransitionResult) and done != (result.status == r.TransitionStatus.DONE):
         raise Violation(3, f"{location}: {result} was answered, and {fact} is on disk")
