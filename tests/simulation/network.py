@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from tests.simulation.world import Act, World
 
+    Answered = Callable[[bytes], None]
+
 
 class Weather(NamedTuple):
     """How bad the network is: probabilities per message."""
@@ -54,7 +56,3 @@ class Network:
         """From now on everything arrives."""
         self.weather = CALM
         self.cut.clear()
-
-
-if TYPE_CHECKING:
-    Answered = Callable[[bytes], None]

@@ -21,11 +21,11 @@ from tests.simulation.linear import Op, linearizable
 from tests.simulation.verdict import Violation
 
 if TYPE_CHECKING:
-    from tests.simulation.books import Hold
     from tests.simulation.cases import Part
     from tests.simulation.client import Call
     from tests.simulation.history import History
     from tests.simulation.node import Place
+    from tests.simulation.shelves import Hold
     from tests.simulation.world import World
 
 

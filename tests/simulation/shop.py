@@ -289,7 +289,3 @@ class Shop:
 
     def _ttl_ns(self) -> int:
         return self.world.random.choice((1, 5, 20, 40, 60)) * S
-
-
-MIN_PAUSE_NS, MAX_PAUSE_NS = 5 * MS, 5 * S
-"""Between two calls."""
