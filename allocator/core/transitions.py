@@ -133,7 +133,8 @@ def give_back(
         i = stock.index[sku]
         units_in_stock = quantity
         if reservation.waiting:
-            units_in_stock -= _stop_waiting(ledger, reservation, i, quantity, dict(from_stock).get(sku, 0))
+            given = quantity - min(quantity, dict(from_stock).get(sku, 0))
+            units_in_stock -= _stop_waiting(ledger, reservation, i, quantity, given)
         column[i] -= units_in_stock
         ledger.quotas.reserve(i, reservation.channel, -units_in_stock)
         reservation.finish(sku, quantity, RELEASED)
@@ -153,7 +154,7 @@ def take_out(ledger: StockLedger, reservation: Reservation, i: int, quantity: in
     column = stock.held if reservation.state == State.HELD else stock.committed
     in_stock = quantity
     if reservation.waiting:
-        in_stock -= _stop_waiting(ledger, reservation, i, quantity, reservation.stock_of(stock.skus[i]))
+        in_stock -= _stop_waiting(ledger, reservation, i, quantity, 0)
     column[i] -= in_stock
     ledger.quotas.sell(i, reservation.channel, in_stock)
     reservation.finish(ledger.stock.skus[i], quantity, FULFILLED)
@@ -168,14 +169,21 @@ def close_if_done(ledger: StockLedger, reservation: Reservation, at_ns: int, end
         ledger.reservations.close(reservation, state, at_ns)
 
 
-def _stop_waiting(ledger: StockLedger, reservation: Reservation, i: int, quantity: int, in_stock: int) -> int:
-    """Let those of `quantity` units of SKU `i` wait no longer that are not among the `in_stock`; how many they are."""
+def _stop_waiting(ledger: StockLedger, reservation: Reservation, i: int, quantity: int, given: int) -> int:
+    """Let those of `quantity` units of SKU `i` wait no longer that are not in stock; how many they are.
+
+    The `given` ones of them are released, so waiting ones go first. Of what else went although it waited, a part tells
+    its home, which cannot know.
+    """
     sku = ledger.stock.skus[i]
     least = quantity - reservation.stock_of(sku)
-    most = min(reservation.waiting_of(sku), quantity - min(quantity, in_stock))
+    most = min(reservation.waiting_of(sku), given)
     units = max(least, most)
     if units > 0:
         ledger.waiting.add(i, sku, reservation, -units)
+    if units > most and reservation.home:
+        reservation.note_filled(sku, units - most)
+        ledger.reservations.filling[reservation.id] = None
     return max(0, units)
 
 

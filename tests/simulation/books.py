@@ -58,9 +58,9 @@ class Books:
         return found
 
     def reserved(self, sku: str, state: int | None = None) -> int:
-        """Units of `sku` in live holds (in `state`, if given)."""
+        """Units of `sku` that live holds have in stock (those in `state`, if given)."""
         live = (hold for hold in self.holds.values() if hold.state < ENDED)
-        return sum(hold.open(sku) for hold in live if state in (None, hold.state))
+        return sum(hold.in_stock(sku) for hold in live if state in (None, hold.state))
 
     def free(self, sku: str) -> int:
         """Units that may be promised; negative after a shortage."""
@@ -97,12 +97,14 @@ class Books:
     def reserve(self, event: e.Reserved) -> None:
         """Units are held, and no more than there are."""
         lines = event.granted or c.merge_lines(event.command.lines)
+        waiting = dict(event.waiting)
         for sku, units in lines:
-            if not 0 < units <= self.free(sku):
+            if not 0 <= units - waiting.get(sku, 0) <= max(0, self.free(sku)):
                 raise Violation(1, f"{self.location}: {units} of {sku} granted of {self.free(sku)}: {event}")
         if event.command.reservation in self.holds or event.command.reservation in self.cases:
             raise Violation(4, f"{self.location}: {event.command.reservation!r} was made twice")
-        self.holds[event.command.reservation] = Hold(event.command, lines, event.at_ns)
+        hold = self.holds[event.command.reservation] = Hold(event.command, lines, event.at_ns)
+        hold.waiting.update(waiting)
 
     def commit(self, event: e.Committed) -> None:
         """A hold does not expire any more."""
@@ -187,6 +189,14 @@ class Books:
             if line.after != line.before:
                 shelf.change(line.after - line.before, as_of_ns)
             self._short(line.sku, before, event)
+
+    def fill(self, event: e.Filled) -> None:
+        """Units that waited are in stock: no more than are free, and only for who waits."""
+        for name, units in event.parts:
+            hold = self._hold(name, event)
+            if not 0 < units <= min(self.free(event.sku), hold.waiting[event.sku]):
+                raise Violation(1, f"{self.location}: {self.free(event.sku)} of {event.sku} are free for {event}")
+            hold.waiting[event.sku] -= units
 
     def protect(self, event: e.PolicySet) -> None:
         """Safety stock."""
@@ -303,6 +313,7 @@ _ENTER: dict[type, Any] = {
     e.Moved: Books.move,
     e.Counted: Books.count,
     e.PolicySet: Books.protect,
+    e.Filled: Books.fill,
     t.Followed: Books.follow,
     t.Opened: Books.open,
     t.Amended: Books.amend,

@@ -155,14 +155,26 @@ class Oracle:
             for reservation, case in books.cases.items():
                 if case.state == r.State.HELD:
                     raise Violation(6, f"{home}: {reservation!r} is still held")
-                forgotten = self._is_forgotten(home, reservation)
+                view = self._view(home, reservation)
+                forgotten = view is None
+                for line in view.lines if view is not None and case.state == r.State.COMMITTED else ():
+                    self._check_waiting(reservation, line)
                 for part in case.parts.values():
                     self._check_part(reservation, case.state, part, forgotten=forgotten)
 
-    def _is_forgotten(self, home: str, reservation: str) -> bool:
+    def _view(self, home: str, reservation: str) -> r.ReservationView | None:
+        """What the home tells of a reservation; None when it has forgotten it."""
         process = self.places[home].process
         assert process is not None
-        return isinstance(process.ledger.query(c.GetReservation(reservation)), r.Rejected)
+        page = process.ledger.query(c.GetReservation(reservation))
+        return page.rows[0] if isinstance(page, r.ReservationPage) else None
+
+    def _check_waiting(self, reservation: str, line: r.ReservationLine) -> None:
+        """A home knows which units still wait."""
+        hold = self.books[line.location].holds[line.hold]
+        if hold.state < r.State.FULFILLED and line.waiting != hold.waiting[line.sku]:
+            detail = f"{line.waiting} of {line.sku} at home, {hold.waiting[line.sku]} at {line.location}"
+            raise Violation(2, f"{reservation!r}: waiting are {detail}")
 
     def _check_part(self, reservation: str, state: int, part: Part, *, forgotten: bool) -> None:
         """A part and its home agree on every unit; a home that has forgotten an ended one is not told any more."""
@@ -205,6 +217,9 @@ class Oracle:
             told = row.on_hand, sum(units for _, units in row.unsellable), row.held, row.committed
             states = (books.reserved(row.sku, state) for state in (r.State.HELD, r.State.COMMITTED))
             expected = shelf.on_hand, shelf.unsellable, *states
+            waiting = sum(hold.waiting[row.sku] for hold in books.holds.values() if hold.state < r.State.FULFILLED)
+            if row.waiting != waiting:
+                raise Violation(2, f"{location}: {row.waiting} of {row.sku} wait, and {waiting} do by the reservations")
             if told != expected:
                 raise Violation(
                     2, f"{location}: (on_hand, unsellable, held, committed) of {row.sku}: {told}, {expected}"
@@ -263,6 +278,10 @@ class Oracle:
 
 def _told(event: Any) -> tuple[dict[str, int], dict[str, int]]:  # noqa: ANN401  # any event
     """What an answer says of the units available: SKU -> at least, SKU -> exactly (floored at 0)."""
+    if isinstance(event, e.Reserved) and event.command.promise_by_ns:
+        return {sku: units for sku, units in event.granted if sku not in dict(event.waiting)}, {}
+    if isinstance(event, e.Refused) and isinstance(event.command, c.Reserve) and event.command.promise_by_ns:
+        return {}, {}
     if isinstance(event, e.Reserved):
         asked = dict(c.merge_lines(event.command.lines))
         granted = dict(event.granted) or asked
@@ -294,7 +313,14 @@ def _compare_fact(location: str, fact: Any, result: Any) -> None:  # noqa: ANN40
 
 def _essence(result: Any) -> Any:  # noqa: ANN401
     """An answer without what may differ in a repeat: the view of now, and what is still owed."""
-    for name, value in (("repeated", False), ("view", None), ("owed", ()), ("shortage", None), ("on_hand", 0)):
+    for name, value in (
+        ("repeated", False),
+        ("view", None),
+        ("owed", ()),
+        ("shortage", None),
+        ("on_hand", 0),
+        ("supply_shortages", ()),
+    ):
         if name in result._fields:
             result = result._replace(**{name: value})
     if isinstance(result, r.MovementResult):  # the second time it is a duplicate

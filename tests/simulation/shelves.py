@@ -33,7 +33,10 @@ class Shelf:
 
 
 class Hold:
-    """A reservation of this location alone, or a part of one: units granted and what became of them, by SKU."""
+    """A reservation of this location alone, or a part of one: units granted and what became of them, by SKU.
+
+    `waiting` are those of the open units that are promised of what is expected.
+    """
 
     def __init__(self, reserve: c.Reserve, lines: c.Lines, at_ns: int) -> None:
         self.home = reserve.home
@@ -43,19 +46,27 @@ class Hold:
         self.fulfilled: Counter[str] = Counter()
         self.moved: Counter[str] = Counter()
         self.back: dict[str, Counter[str]] = {fate: Counter() for fate in ("released", "lost", "damaged")}
+        self.waiting: Counter[str] = Counter()
         self._open = dict(lines)
+
+    def in_stock(self, sku: str) -> int:
+        """Those of the open units that do not wait for supply."""
+        return self.open(sku) - self.waiting[sku]
 
     def open(self, sku: str) -> int:
         """Units still reserved."""
         return self._open.get(sku, 0)
 
     def leave(self, sku: str, units: int) -> None:
-        """Units left the building."""
+        """Units left the building: those in stock first."""
+        self.waiting[sku] -= max(0, units - self.in_stock(sku))
         self.fulfilled[sku] += units
         self._open[sku] -= units
 
     def give_back(self, sku: str, units: int, fate: str) -> None:
-        """Units are not reserved any more."""
+        """Units are not reserved any more: waiting ones go first, unless it was found that there were none."""
+        over = max(0, units - self.in_stock(sku))
+        self.waiting[sku] -= min(self.waiting[sku], units) if fate == "released" else over
         self.back[fate][sku] += units
         self._open[sku] -= units
 

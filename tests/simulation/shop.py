@@ -68,6 +68,7 @@ class Shop:
         self._numbers = itertools.count(1)
         self._chosen: Order | None = None
         self._homes = Rendezvous(locations)
+        self._dated = world.chance(0.4)
         self._kinds = {
             self.reserve_here: 3,
             self.reserve_there: 4,
@@ -84,6 +85,8 @@ class Shop:
             self.protect: 1,
             self.limit: 1,
         }
+        if self._dated:
+            self._kinds |= {self.expect: 3, self.receive: 3}
 
     def act(self) -> None:
         """Make one call of some kind."""
@@ -101,6 +104,7 @@ class Shop:
         lines, policy = self._lines(), self._policy()
         reservation = reservation_id(home, request_id)
         command = Reserve(request_id, reservation, lines, self._ttl_ns(), "web", policy, "order")
+        command = command._replace(promise_by_ns=self._promise_by_ns())
         self._submit(request_id, home, lambda _: scripts.plain(home, command))
 
     def reserve_there(self) -> None:
@@ -148,6 +152,19 @@ class Shop:
         kinds = (MovementType.RECEIPT, MovementType.SALE, MovementType.RETURN, MovementType.DISPOSITION_CHANGE)
         kind, units = self.world.random.choice(kinds), self.world.random.randint(1, 4)
         self._tell(self._location(), self._sku(), kind, units)
+
+    def expect(self) -> None:
+        """Announce units that are expected, or tell anew of those announced."""
+        expect_ns = self.world.now_ns + self.world.random.randint(1, 120) * S
+        units, supply = self.world.random.randint(0, 12), f"po-{self.world.random.randint(1, 4)}"
+        told = Movement("erp", self._request_id("m"), 0, self._sku(), MovementType.SUPPLY, units)
+        self._move(told._replace(supply=supply, expect_ns=expect_ns))
+
+    def receive(self) -> None:
+        """Tell that expected units came, perhaps more or fewer, perhaps the last of them."""
+        units, supply = self.world.random.randint(1, 8), f"po-{self.world.random.randint(1, 4)}"
+        told = Movement("erp", self._request_id("m"), 0, self._sku(), MovementType.RECEIPT, units)
+        self._move(told._replace(supply=supply, final=self.world.chance(0.3)))
 
     def ship(self) -> None:
         """Tell that units of a reservation left its location."""
@@ -231,14 +248,18 @@ class Shop:
     def _settle(self, request_id: str, home: str, plans: list[list[Wanted]]) -> None:
         reservation = reservation_id(home, request_id)
         terms = Terms(reservation, home, self._ttl_ns(), "web", "order", self._policy(), sourced=len(plans) > 1)
+        terms = terms._replace(promise_by_ns=self._promise_by_ns())
         pick_until_ns = self.world.now_ns + self.world.random.randint(1, 60) * S if self.world.chance(0.2) else 0
         self._submit(request_id, home, lambda token: scripts.reserve(terms, plans, request_id, pick_until_ns, token))
 
     def _tell(self, location: str, sku: str, kind: MovementType, units: int, reservation: str = "") -> None:
-        number = self._request_id("m")
         disposition = "damaged" if kind == MovementType.DISPOSITION_CHANGE else ""
-        told = Movement("erp", number, 0, sku, kind, units, disposition, reservation=reservation)
-        self._submit(number, location, lambda _: scripts.plain(location, told))
+        number = self._request_id("m")
+        self._move(Movement("erp", number, 0, sku, kind, units, disposition, reservation=reservation), location)
+
+    def _move(self, told: Movement, location: str = "") -> None:
+        where = location or self._location()
+        self._submit(told.movement_id, where, lambda _: scripts.plain(where, told))
 
     def _submit(self, name: str, home: str, make: Any) -> None:  # noqa: ANN401  # token -> script
         self.callers.submit(Call(name, home, make, lambda result: self._learn(home, result)))
@@ -286,6 +307,10 @@ class Shop:
 
     def _policy(self) -> int:
         return self.world.random.choice((Policy.ALL_OR_NOTHING, Policy.ALL_OR_NOTHING, Policy.PARTIAL)).value
+
+    def _promise_by_ns(self) -> int:
+        promised = self._dated and self.world.chance(0.6)
+        return self.world.now_ns + self.world.random.randint(10, 200) * S if promised else 0
 
     def _ttl_ns(self) -> int:
         return self.world.random.choice((1, 5, 20, 40, 60)) * S

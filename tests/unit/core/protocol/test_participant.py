@@ -11,6 +11,7 @@ from tests.unit.core.helpers import HOUR, NOW, TTL, S, movement
 from tests.unit.core.protocol.helpers import (
     HOME,
     NAME,
+    TERMS,
     THERE,
     Locations,
     commit,
@@ -21,6 +22,7 @@ from tests.unit.core.protocol.helpers import (
     release,
     reserve,
     two,
+    view,
 )
 
 
@@ -246,4 +248,19 @@ def test_a_home_at_the_same_location_is_a_participant_like_any_other() -> None:
     reserve(at, [Wanted(HOME, (("apple", 2),))])
     at.decide(commit())
     assert at.stock(HOME, "apple").committed == 2
+    at.check()
+
+
+@pytest.mark.parametrize("fate", [Fate.LOST, Fate.DAMAGED])
+def test_units_declined_though_they_waited_wait_no_longer_at_home(fate: Fate) -> None:
+    """The home cannot know that nothing was in stock, so it is told, and lets go what has come since."""
+    at = Locations(leeds={}, york={"apple": 0})
+    at.say(THERE, movement(MovementType.SUPPLY, "apple", 10, supply="po-1", expect_ns=NOW + HOUR))
+    wanted = [Wanted(THERE, (("apple", 5),))]
+    reserve(at, wanted, terms=TERMS._replace(promise_by_ns=NOW + 2 * HOUR))
+    at.decide(commit())
+    at.spread(at.say(HOME, Amend("m1", NAME, (Move(at.part(THERE).id, "apple", 1, fate),))))
+    at.say(THERE, movement(MovementType.RECEIPT, "apple", 3, supply="po-1"))
+    settle_all(at)
+    assert [line.waiting for line in view(at).lines] == [at.part(THERE).waiting_of("apple")]
     at.check()
