@@ -46,7 +46,8 @@ def _sets(choice: Choice, alone: Rows, bounds: Bounds, splits_max: int, plans_ma
     found = best(choice, rows, plans_max)
     useful = np.arange(len(choice.fixed))
     if len(found) >= min(plans_max, ENOUGH):
-        larger = 3 if every else 2  # a better pair may be left
+        # A better pair may be left where not all were looked at, or where rooms are too short for any to be whole.
+        larger = 3 if every and found[0].missing <= bounds.missing else 2
         most = bounds.parcels_max(found[0])
         useful = bounds.useful(choice, found[0], larger)
         if most < larger or not len(useful):

@@ -4,7 +4,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from allocator.core.sourcing.bounds import bounds_of
@@ -14,6 +14,15 @@ from allocator.core.sourcing.search import search
 from allocator.core.sourcing.subsets import evaluate
 
 prices = st.sampled_from((0.0, 0.5, 1.0, 1.0, 2.25))
+
+SHORT_ROOMS = Choice(
+    np.zeros(3),
+    np.array([[0.5, 0.0, 0.0], [0.5, 0.0, 0.5]]),
+    np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]),
+    np.array([2.0, 1.0]),
+    np.array([1.0, 3.0, 1.0]),
+)
+"""The first two locations have all, but no room for it; the last two serve as much for less."""
 
 
 @st.composite
@@ -85,6 +94,7 @@ def test_one_more_location_equals_filling_anew(choice: Choice, size: int) -> Non
 
 
 @given(choices(), st.integers(1, 4))
+@example(SHORT_ROOMS, 2)
 def test_the_search_finds_the_best_set(choice: Choice, splits_max: int) -> None:
     """No set of so many locations misses less, or as little for a lower score."""
     count = len(choice.fixed)
