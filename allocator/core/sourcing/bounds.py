@@ -16,13 +16,17 @@ class Bounds(NamedTuple):
     """Of any set of locations that serves as much as all locations together could.
 
     Attributes:
-        served: float64 (lines,), units that all of them together have of what is needed.
+        each: float64 (locations,), units that each location has of what is needed.
+        served: float64 (lines,), units that all of them together have of it.
+        total: sum of `served`.
         missing: units that they miss.
         units: score of the units, if each came from the cheapest location.
         fixed: score of opening the cheapest 0, 1, 2, ... locations.
     """
 
+    each: NDArray[np.float64]
     served: NDArray[np.float64]
+    total: float
     missing: float
     units: float
     fixed: tuple[float, ...]
@@ -45,8 +49,13 @@ class Bounds(NamedTuple):
 
 def bounds_of(choice: Choice, splits_max: int) -> Bounds:
     """Lower bounds for sets of at most `splits_max` locations."""
+    each = np.add.reduce(choice.have, axis=0)
     served = np.minimum(np.add.reduce(choice.have, axis=1), choice.need)
     price = np.minimum.reduce(np.where(choice.have > 0, choice.unit, np.inf), axis=1)
-    units = sum([count * each for count, each in zip(served.tolist(), price.tolist(), strict=True) if count])
-    cheapest = choice.fixed[choice.fixed.argsort()[:splits_max]].tolist()
-    return Bounds(served, sum(choice.need.tolist()) - sum(served.tolist()), units, (0.0, *accumulate(cheapest)))
+    counts = served.tolist()
+    total = sum(counts)
+    units = sum([count * cheapest for count, cheapest in zip(counts, price.tolist(), strict=True) if count])
+    fixed = choice.fixed.copy()
+    fixed.sort()
+    opened = (0.0, *accumulate(fixed[:splits_max].tolist()))
+    return Bounds(each, served, total, sum(choice.need.tolist()) - total, units, opened)

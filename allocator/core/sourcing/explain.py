@@ -87,7 +87,7 @@ def _verdict(parcel: Parcel, outcome: Outcome, detail: str) -> Verdict:
 
 def _filtered(view: _View, column: int) -> Verdict:
     reach, table = view.reach, view.table
-    failed = next(name for name, mask in view.asked if mask is not None and not mask[column])
+    failed = next(name for name, mask in zip(Filter, view.asked, strict=True) if mask is not None and not mask[column])
     lane, dispatch_day = int(reach.leg.lane[column]), int(reach.dispatch_day[column])
     delivers = dispatch_day < NEVER and (lane >= 0 or view.order.mode == Mode.PICKUP)
     return Verdict(

@@ -72,19 +72,19 @@ def fill(choice: Choice, members: Sequence[int]) -> Filled:
     if len(members) == 1 and choice.room is None:
         return _alone(choice, members[0])
     chosen = list(members)
-    unit, have = choice.unit.take(chosen, axis=1).tolist(), choice.have.take(chosen, axis=1).tolist()
-    need = choice.need.tolist()
-    rows = [_cheapest_first(*line) for line in zip(need, unit, have, strict=True)]
+    prices = choice.unit.take(chosen, axis=1)
+    unit, have, need = prices.tolist(), choice.have.take(chosen, axis=1).tolist(), choice.need.tolist()
+    rows = list(map(_in_order, need, have, prices.argsort(axis=1, kind="stable").tolist()))
     if choice.room is not None:
         rows = _within_rooms(rows, unit, have, choice.room.take(chosen).tolist())
     missing = tuple([int(units) - sum(row) for units, row in zip(need, rows, strict=True)])
-    score = sum([sum(map(mul, row, prices)) for row, prices in zip(rows, unit, strict=True)])
+    score = sum([sum(map(mul, row, line)) for row, line in zip(rows, unit, strict=True)])
     used = [i for i, column in enumerate(zip(*rows, strict=True)) if any(column)]
     if len(used) < len(chosen):
         chosen = [chosen[i] for i in used]
         rows = [[row[i] for i in used] for row in rows]
-    score += sum(choice.fixed.take(chosen).tolist()) if chosen else 0.0
-    return Filled(tuple(chosen), tuple([tuple(row) for row in rows]), missing, score)
+    score += sum([float(choice.fixed[member]) for member in chosen])
+    return Filled(tuple(chosen), tuple(map(tuple, rows)), missing, score)
 
 
 def _alone(choice: Choice, member: int) -> Filled:
@@ -95,11 +95,11 @@ def _alone(choice: Choice, member: int) -> Filled:
     return Filled((member,), tuple([(int(units),) for units in have]), missing, score)
 
 
-def _cheapest_first(need: float, unit: Sequence[float], have: Sequence[float]) -> list[int]:
-    row = [0] * len(unit)
-    for i in sorted(range(len(unit)), key=unit.__getitem__):
-        row[i] = int(min(have[i], need))
-        need -= row[i]
+def _in_order(need: float, have: Sequence[float], order: Sequence[int]) -> list[int]:
+    row = [0] * len(have)
+    for i in order:
+        row[i] = units = int(min(have[i], need))
+        need -= units
     return row
 
 

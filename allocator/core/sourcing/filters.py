@@ -11,14 +11,14 @@ from allocator.core.network.types import Mode
 from allocator.core.sourcing.distance import distances_km
 from allocator.core.sourcing.lanes import Leg, best_leg, leg, nowhere
 from allocator.core.sourcing.table import NetworkTable
-from allocator.core.sourcing.types import NEVER, Filter, SourcingOrder, StockPicture
+from allocator.core.sourcing.types import Filter, SourcingOrder, StockPicture
 
 Mask = NDArray[np.bool_]
 Days = NDArray[np.int64]
 
 
-Asked = tuple[tuple[Filter, Mask | None], ...]
-"""Filters with the locations that pass them; None: all of them do."""
+Asked = tuple[Mask | None, ...]
+"""For each `Filter`, in their order, the locations that pass it; None: all of them do."""
 
 
 class Reach(NamedTuple):
@@ -54,24 +54,24 @@ def filters(table: NetworkTable, order: SourcingOrder, stock: StockPicture, reac
     """Every filter with the locations that pass it, in the order in which they are asked."""
     age_max_s = order.profile.age_max_s
     return (
-        (Filter.GROUP, _in_group(table, order)),
-        (Filter.OPEN, table.open & (reach.dispatch_day < NEVER)),
-        (Filter.CHANNEL, table.serving_channel(order.channel) if order.channel else None),
-        (Filter.MODE, _in_mode(table, order)),
-        (Filter.SERVICE_LEVEL, None if order.mode == Mode.PICKUP else reach.leg.lane >= 0),
-        (Filter.PROMISE, None if reach.promise_day is None else reach.delivery_day <= reach.promise_day),
-        (Filter.CAPACITY, stock.capacity_left > 0),
-        (Filter.FRESHNESS, stock.age_s <= age_max_s if age_max_s else None),
-        (Filter.STOCK, np.maximum.reduce(stock.available, axis=0) > 0),
+        _in_group(table, order),
+        table.dispatching(order.service_level, order.now_ns),
+        table.serving_channel(order.channel) if order.channel else None,
+        _in_mode(table, order),
+        None if order.mode == Mode.PICKUP else reach.leg.reached,
+        None if reach.promise_day is None else reach.delivery_day <= reach.promise_day,
+        stock.capacity_left > 0,
+        stock.age_s <= age_max_s if age_max_s else None,
+        np.maximum.reduce(stock.available, axis=0) > 0,
     )
 
 
 def passing(table: NetworkTable, asked: Asked) -> NDArray[np.int64]:
     """int64: the columns that pass every filter, by priority and name."""
-    masks = [mask for _, mask in asked if mask is not None]
-    passed = masks[0]
-    for mask in masks[1:]:
-        passed = passed & mask
+    passed = table.everywhere
+    for mask in asked:
+        if mask is not None:
+            passed = passed & mask
     rank = table.rank
     return rank[passed[rank]]
 
@@ -79,7 +79,7 @@ def passing(table: NetworkTable, asked: Asked) -> NDArray[np.int64]:
 def emptied_by(table: NetworkTable, asked: Asked) -> Filter | None:
     """The first filter after which nothing was left."""
     left = table.everywhere
-    for name, mask in asked:
+    for name, mask in zip(Filter, asked, strict=True):
         left = left if mask is None else left & mask
         if not left.any():
             return name

@@ -48,11 +48,13 @@ class Leg(NamedTuple):
 
     Attributes:
         lane: int64, index of the lane; -1 where nothing reaches the destination.
+        reached: bool, something does; None: from everywhere.
         transit_days: int64.
         cost: float64 (3, locations), of a parcel and its way, a unit, a gram; in the network's currency.
     """
 
     lane: NDArray[np.int64]
+    reached: NDArray[np.bool_] | None
     transit_days: NDArray[np.int64]
     cost: Floats
 
@@ -91,14 +93,15 @@ def leg(layer: Layer, distance_km: Floats, *, known: bool) -> Leg:
     """
     if known and layer.even is not None:
         ends, days = layer.even
-        return Leg(layer.lane, days.take(ends.searchsorted(distance_km)), layer.cost + layer.km_cost * distance_km)
-    reached = (distance_km <= layer.reach_km) | ~layer.by_distance
-    distance_km = np.where(reached & layer.by_distance, distance_km, 0.0)
+        transit_days = days.take(ends.searchsorted(distance_km))
+        return Leg(layer.lane, None, transit_days, layer.cost + layer.km_cost * distance_km)
+    near = (distance_km <= layer.reach_km) | ~layer.by_distance
+    distance_km = np.where(near & layer.by_distance, distance_km, 0.0)
     crossed = (distance_km > layer.band_km).sum(axis=0)
     transit: Floats = layer.band_days[crossed, np.arange(len(crossed))]
-    lane = np.where(reached & (transit < np.inf), layer.lane, -1)
-    transit_days = np.where(lane >= 0, transit, 0.0).astype(np.int64)
-    return Leg(lane, transit_days, layer.cost + layer.km_cost * distance_km)
+    reached = near & (transit < np.inf) & (layer.lane >= 0)
+    transit_days = np.where(reached, transit, 0.0).astype(np.int64)
+    return Leg(np.where(reached, layer.lane, -1), reached, transit_days, layer.cost + layer.km_cost * distance_km)
 
 
 def best_leg(legs: Sequence[Leg], spare_days: NDArray[np.int64] | None, units: int, grams: int) -> Leg:
@@ -114,8 +117,10 @@ def best_leg(legs: Sequence[Leg], spare_days: NDArray[np.int64] | None, units: i
     whole = np.array((1.0, units, grams))
     for other in legs[1:]:
         better = _rank(other, spare_days, whole) < _rank(best, spare_days, whole)
+        lane = np.where(better, other.lane, best.lane)
         best = Leg(
-            np.where(better, other.lane, best.lane),
+            lane,
+            lane >= 0,
             np.where(better, other.transit_days, best.transit_days),
             np.where(better, other.cost, best.cost),
         )
@@ -124,7 +129,8 @@ def best_leg(legs: Sequence[Leg], spare_days: NDArray[np.int64] | None, units: i
 
 def nowhere(count: int) -> Leg:
     """No way to go, for `count` locations."""
-    return Leg(np.full(count, -1, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros((3, count)))
+    lane = np.full(count, -1, dtype=np.int64)
+    return Leg(lane, lane >= 0, np.zeros(count, dtype=np.int64), np.zeros((3, count)))
 
 
 def _rank(one: Leg, spare_days: NDArray[np.int64] | None, whole: Floats) -> Floats:

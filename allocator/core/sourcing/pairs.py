@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from allocator.core.sourcing.bounds import Bounds
 from allocator.core.sourcing.extend import extend
 from allocator.core.sourcing.fill import Choice
 from allocator.core.sourcing.rows import Rows
@@ -17,26 +18,29 @@ PAIRS_MAX: Final = 4_096
 Indexes = NDArray[np.int64]
 
 
-def singles(choice: Choice) -> Rows:
-    """Each location alone."""
-    missing = sum(choice.need.tolist()) - np.add.reduce(choice.have, axis=0)
-    if choice.room is not None:
-        missing = np.maximum(missing, sum(choice.need.tolist()) - choice.rooms())
-    score = choice.fixed + np.add.reduce(choice.have * choice.unit, axis=0)
-    return Rows(np.arange(len(choice.fixed))[:, None], missing, score)
+def missing_alone(choice: Choice, bounds: Bounds) -> NDArray[np.float64]:
+    """float64 (locations,): units that each location alone misses."""
+    given = bounds.each if choice.room is None else np.minimum(bounds.each, choice.rooms())
+    missing: NDArray[np.float64] = bounds.total + bounds.missing - given
+    return missing
 
 
-def whole_pairs(choice: Choice, served: NDArray[np.float64], anchors: Indexes) -> Rows:
-    """The pairs of one of `anchors` and another location that have `served` of each line; the first of them is first.
+def singles(choice: Choice, missing: NDArray[np.float64], columns: Indexes) -> Rows:
+    """Each of some locations alone; `missing` is that of all."""
+    units = choice.have.take(columns, axis=1) * choice.unit.take(columns, axis=1)
+    return Rows(columns[:, None], missing.take(columns), choice.fixed.take(columns) + np.add.reduce(units, axis=0))
+
+
+def whole_pairs(choice: Choice, bounds: Bounds, anchors: Indexes) -> Rows:
+    """The pairs of one of `anchors` and another location that serve all there is; the first of them is first.
 
     Whether two have enough is a comparison for each line; only those that do are scored.
     """
-    rest = served[:, None] - choice.have.take(anchors, axis=1)
+    rest = bounds.served[:, None] - choice.have.take(anchors, axis=1)
     enough = np.logical_and.reduce(choice.have[:, None, :] >= rest[:, :, None], axis=0)
-    enough[np.arange(len(anchors)), anchors] = False  # one is no pair
     place, second = enough.nonzero()
     first, second = _cheapest(choice, anchors.take(place), second)
-    return Rows(np.array((first, second)).T, *_scored(choice, served, first, second))
+    return Rows(np.array((first, second)).T, *_scored(choice, bounds, first, second))
 
 
 def pairs(choice: Choice, anchors: Indexes) -> Rows:
@@ -69,16 +73,19 @@ def _cheapest(choice: Choice, first: Indexes, second: Indexes) -> tuple[Indexes,
 
 
 def _scored(
-    choice: Choice, served: NDArray[np.float64], first: Indexes, second: Indexes
+    choice: Choice, bounds: Bounds, first: Indexes, second: Indexes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Units missing and score of pairs that have `served`: the cheaper one gives what it has, the other the rest."""
-    price, other_price = choice.unit.take(first, axis=1), choice.unit.take(second, axis=1)
-    cheaper = np.where(other_price < price, choice.have.take(second, axis=1), 0.0)
-    given = np.minimum(choice.have.take(first, axis=1), served[:, None] - cheaper)
-    units = given * price + (served[:, None] - given) * other_price
-    fixed = choice.fixed.take(first) + choice.fixed.take(second)
-    missing = np.full(len(first), sum(choice.need.tolist()) - sum(served.tolist()))
+    """Units missing and score of pairs that serve all there is: the cheaper one gives what it has, the other the rest.
+
+    That is what the second one would score with all units, and the difference for those that the first one gives.
+    """
+    all_units = bounds.served[:, None]
+    dearer = choice.unit.take(first, axis=1) - choice.unit.take(second, axis=1)
+    given = np.where(dearer > 0, all_units - choice.have.take(second, axis=1), choice.have.take(first, axis=1))
+    second_alone = choice.fixed + bounds.served @ choice.unit
+    score = choice.fixed.take(first) + second_alone.take(second) + np.add.reduce(given * dearer, axis=0)
+    missing = np.where(first == second, np.inf, bounds.missing)  # one is no pair
     if choice.room is not None:
         rooms = choice.rooms()
-        missing = np.maximum(missing, sum(choice.need.tolist()) - rooms.take(first) - rooms.take(second))
-    return missing, fixed + np.add.reduce(units, axis=0)
+        missing = np.maximum(missing, bounds.total + bounds.missing - rooms.take(first) - rooms.take(second))
+    return missing, score

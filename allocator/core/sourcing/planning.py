@@ -81,7 +81,7 @@ def score(
     fixed, unit = weighted(values, order.profile)
     need = np.array([quantity for _, quantity, _ in order.lines], dtype=np.float64)
     have = np.minimum(np.maximum(available, 0), need[:, None])
-    room = _rooms(stock, columns, float(np.add.reduce(need)))
+    room = None if values.filling is None else _rooms(stock, columns, sum(need.tolist()))
     if room is not None:
         have = np.minimum(have, room)
     choice = Choice(fixed, unit, have, need, room)

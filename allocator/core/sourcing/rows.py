@@ -48,20 +48,16 @@ class Rows(NamedTuple):
     missing: NDArray[np.float64]
     score: NDArray[np.float64]
 
-    def take(self, chosen: NDArray[np.int64]) -> Rows:
-        """Some of the sets."""
-        return Rows(self.members.take(chosen, axis=0), self.missing.take(chosen), self.score.take(chosen))
-
     def best_first(self) -> Iterator[Found]:
         """The sets, best first, regardless of rooms."""
         missing = self.missing
         while (least := np.minimum.reduce(missing, initial=np.inf)) < np.inf:
             equal = (missing == least).nonzero()[0]
-            score = self.score.take(equal)
-            micros = np.rint(score * 1e6)
-            for place in micros.argsort(kind="stable").tolist():
-                members = tuple(sorted([column for column in self.members[equal[place]].tolist() if column >= 0]))
-                yield Found(int(least), int(micros[place]), len(members), members, float(score[place]))
+            micros = np.rint(self.score.take(equal) * 1e6)
+            for row in equal.take(micros.argsort(kind="stable")).tolist():
+                members = tuple(sorted([column for column in self.members[row].tolist() if column >= 0]))
+                score = float(self.score[row])
+                yield Found(int(least), round(score * 1e6), len(members), members, score)
             missing = np.where(missing == least, np.inf, missing)
 
 

@@ -16,7 +16,7 @@ Every term has a raw value in its own unit, times a weight of the profile:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import mul
+from operator import mul, truediv
 from typing import NamedTuple
 
 import numpy as np
@@ -34,33 +34,31 @@ class Terms(NamedTuple):
     """What the raw values of the terms are made of, for some of the locations.
 
     Attributes:
-        parcel: float64 (locations,), COST of opening one.
-        unit: float64 (lines, locations), COST of a unit.
+        cost: float64 (3, locations), COST of opening one, of a unit, of a gram.
+        grams: of a unit of each line.
         late_days: int64 (locations,), LATENESS of opening one.
-        cover: float64 (lines, locations), STOCK_COVER of a unit.
-        used: float64 (locations,), CAPACITY of opening one.
-        share: float64 (locations,), CAPACITY of a unit.
-        limited: some capacity has a limit.
+        stock: int64 (lines, locations), units there, at least 1: STOCK_COVER of a unit is the inverse.
+        filling: float64 (2, locations), CAPACITY of opening one, of a unit; None: nothing has a limit.
         priority: float64 (locations,), PRIORITY of opening one.
     """
 
-    parcel: Floats
-    unit: Floats
+    cost: Floats
+    grams: tuple[int, ...]
     late_days: NDArray[np.int64]
-    cover: Floats
-    used: Floats
-    share: Floats
-    limited: bool
+    stock: NDArray[np.int64]
+    filling: Floats | None
     priority: Floats
 
     def raw(self, member: int, given: Sequence[int]) -> tuple[float, ...]:
         """Raw value of every term, in the order of `Term`, if a location gives `given` units of each line."""
+        units = sum(given)
+        parcel, unit, gram = self.cost[:, member].tolist()
         return (
-            float(self.parcel[member]) + sum(map(mul, given, self.unit[:, member].tolist())),
+            parcel + unit * units + gram * sum(map(mul, given, self.grams)),
             float(self.late_days[member]),
             1.0,
-            sum(map(mul, given, self.cover[:, member].tolist())),
-            float(self.used[member]) + float(self.share[member]) * sum(given),
+            sum(map(truediv, given, self.stock[:, member].tolist())),
+            0.0 if self.filling is None else float(self.filling[0, member] + self.filling[1, member] * units),
             float(self.priority[member]),
         )
 
@@ -79,24 +77,25 @@ def terms(
     available: NDArray[np.int64],
 ) -> Terms:
     """The terms for the locations in `columns`, at least one, which have `available` of each line."""
-    parcel, unit, gram = reach.leg.cost.take(columns, axis=1)
-    grams = np.array([line[2] for line in order.lines], dtype=np.float64)[:, None]
-    cover = 1.0 / np.maximum(available, 1)
-    filling = _filling(stock, columns)
-    return Terms(parcel, gram * grams + unit, _late_days(reach, columns), cover, *filling, table.priority.take(columns))
+    cost = reach.leg.cost.take(columns, axis=1)
+    grams = tuple([line[2] for line in order.lines])
+    late_days, filling = _late_days(reach, columns), _filling(stock, columns)
+    return Terms(cost, grams, late_days, np.maximum(available, 1), filling, table.priority.take(columns))
 
 
 def weighted(values: Terms, profile: Profile) -> tuple[Floats, Floats]:
     """Scores: float64 (locations,) for opening each, float64 (lines, locations) for each unit."""
-    fixed = values.parcel * profile.cost + profile.parcels
-    unit = values.unit * profile.cost
+    parcel, unit_cost, gram = values.cost * profile.cost
+    fixed = parcel + profile.parcels
+    unit = gram * np.array([values.grams], dtype=np.float64).T + unit_cost
     if profile.lateness:
         fixed += values.late_days * profile.lateness
     if profile.stock_cover:
-        unit += values.cover * profile.stock_cover
-    if profile.capacity and values.limited:
-        fixed += values.used * profile.capacity
-        unit += values.share * profile.capacity
+        unit += profile.stock_cover / values.stock
+    if profile.capacity and values.filling is not None:
+        used, share = values.filling * profile.capacity
+        fixed += used
+        unit += share
     if profile.priority:
         fixed += values.priority * profile.priority
     return fixed, unit
@@ -112,13 +111,12 @@ def _late_days(reach: Reach, columns: NDArray[np.int64]) -> NDArray[np.int64]:
     return late
 
 
-def _filling(stock: StockPicture, columns: NDArray[np.int64]) -> tuple[Floats, Floats, bool]:
+def _filling(stock: StockPicture, columns: NDArray[np.int64]) -> Floats | None:
+    if np.minimum.reduce(stock.capacity_limit) >= CAPACITY_UNLIMITED:
+        return None
     limit = stock.capacity_limit.take(columns)
-    if np.minimum.reduce(limit) >= CAPACITY_UNLIMITED:
-        nothing = np.zeros(len(columns))
-        return nothing, nothing, False
     limited = limit < CAPACITY_UNLIMITED
     by_order = stock.capacity_by_order.take(columns)
     share = limited / np.maximum(limit, 1)
     used = np.where(limited, limit - stock.capacity_left.take(columns), 0)
-    return (used + by_order) * share, np.where(by_order, 0.0, share), True
+    return np.array(((used + by_order) * share, np.where(by_order, 0.0, share)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from allocator.core.sourcing.bounds import Bounds, bounds_of
 from allocator.core.sourcing.fill import Choice
 from allocator.core.sourcing.improve import improve
-from allocator.core.sourcing.pairs import joined, singles, whole_pairs
+from allocator.core.sourcing.pairs import joined, missing_alone, singles, whole_pairs
 from allocator.core.sourcing.rows import Found, Rows, apart, best
 from allocator.core.sourcing.shortlist import anchors_of, field_of, pool_of
 from allocator.core.sourcing.subsets import evaluate, pool_size
@@ -28,31 +28,34 @@ def search(choice: Choice, splits_max: int, plans_max: int) -> list[Found]:
     """
     splits_max = min(splits_max, len(choice.fixed))
     bounds = bounds_of(choice, splits_max)
-    alone = singles(choice)
+    missing = missing_alone(choice, bounds)
     if splits_max == 1:
-        return best(choice, alone, plans_max)
-    if np.add.reduce(alone.missing <= bounds.missing) >= plans_max:
+        return best(choice, singles(choice, missing, np.arange(len(missing))), plans_max)
+    whole = (missing <= bounds.missing).nonzero()[0]
+    alone = singles(choice, missing, whole) if len(whole) else None
+    if alone is not None and len(whole) >= plans_max:
         found = best(choice, alone, plans_max)
         if bounds.parcels_max(found[0]) <= 1:
             return found
     return _sets(choice, alone, bounds, splits_max, plans_max)
 
 
-def _sets(choice: Choice, alone: Rows, bounds: Bounds, splits_max: int, plans_max: int) -> list[Found]:
-    """The best sets of any size."""
+def _sets(choice: Choice, alone: Rows | None, bounds: Bounds, splits_max: int, plans_max: int) -> list[Found]:
+    """The best sets of any size; `alone` are the single locations that serve all that all together could."""
     anchors, every = anchors_of(choice, bounds)
-    whole = (alone.missing <= bounds.missing).nonzero()[0]
-    rows = joined(alone.take(whole), whole_pairs(choice, bounds.served, anchors))
-    found = best(choice, rows, plans_max)
-    useful = np.arange(len(choice.fixed))
+    paired = whole_pairs(choice, bounds, anchors)
+    found = best(choice, paired if alone is None else joined(alone, paired), plans_max)
     if len(found) >= min(plans_max, ENOUGH):
         # A better pair may be left where not all were looked at, or where rooms are too short for any to be whole.
         larger = 3 if every and found[0].missing <= bounds.missing else 2
-        most = bounds.parcels_max(found[0])
-        useful = bounds.useful(choice, found[0], larger)
-        if most < larger or not len(useful):
+        splits_max = bounds.parcels_max(found[0])
+        if splits_max < larger:
             return found
-        splits_max = most
+        useful = bounds.useful(choice, found[0], larger)
+        if not len(useful):
+            return found
+    else:
+        useful = np.arange(len(choice.fixed))
     return apart(sorted([*found, *_larger(choice, useful, splits_max, plans_max, found)]), plans_max)
 
 

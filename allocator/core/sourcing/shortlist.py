@@ -44,8 +44,7 @@ def anchors_of(choice: Choice, bounds: Bounds) -> tuple[Indexes, bool]:
 
     Those that have half of it, as one of every such pair has; of many, the best for the whole order.
     """
-    most: NDArray[np.float64] = np.add.reduce(choice.have, axis=0)
-    half: Indexes = (2 * most >= sum(bounds.served.tolist())).nonzero()[0]
+    half: Indexes = (bounds.each >= bounds.total / 2).nonzero()[0]
     if len(half) <= ANCHORS_MAX:
         return half, True
     saved = savings(choice, _alone(choice))

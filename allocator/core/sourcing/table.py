@@ -13,6 +13,7 @@ from allocator.core.network.types import Group, Kind, Lane, Location, Mode
 from allocator.core.sourcing.calendars import Calendar, local_day
 from allocator.core.sourcing.distance import points
 from allocator.core.sourcing.lanes import Layer, layers
+from allocator.core.sourcing.types import NEVER
 
 REMEMBERED_MAX: Final = 64
 """Service levels, and pairs of service level and country, whose columns are kept."""
@@ -73,7 +74,7 @@ class NetworkTable:
         self.everywhere = np.ones(len(places), dtype=np.bool_)
         self._places = places
         self._origins = {lane.lane: self._origins_of(lane) for lane in self.lanes}
-        self._modes = {mode: _mask([mode in modes_of(place) for place in places]) for mode in Mode}
+        self._modes: dict[int, Mask] = {mode: _mask([mode in modes_of(place) for place in places]) for mode in Mode}
         self._channels = self._channel_masks()
         self._any_channel = _mask([not place.channels for place in places])
         self._zones = _Zones(places, zones)
@@ -92,7 +93,7 @@ class NetworkTable:
 
     def serving_mode(self, mode: int) -> Mask:
         """Which locations serve a `Mode`."""
-        return self._modes[Mode(mode)]
+        return self._modes[mode]
 
     def layers(self, service_level: str, country: str) -> list[Layer]:
         """Lanes of a service level to a country, at most one for each location and layer."""
@@ -105,15 +106,23 @@ class NetworkTable:
 
     def dispatch_days(self, service_level: str, now_ns: int) -> Days:
         """int64 (locations,): local day on which each dispatches an order of `now_ns`; `NEVER` where none does."""
-        dispatches = self._calendars.get(service_level)
-        if dispatches is None:
-            dispatches = _Dispatches(self._places, service_level, self._zones)
-            _remember(self._calendars, service_level, dispatches)
-        return dispatches.days(now_ns)
+        return self._dispatches(service_level, now_ns).days
+
+    def dispatching(self, service_level: str, now_ns: int) -> Mask | None:
+        """Which locations take orders and dispatch an order of `now_ns` on some day; None: all of them."""
+        return self._dispatches(service_level, now_ns).some
 
     def local_days(self, at_ns: int) -> Days:
         """int64 (locations,): the local day of a moment, where each is."""
         return self._zones.local_days(at_ns)
+
+    def _dispatches(self, service_level: str, now_ns: int) -> _Dispatches:
+        dispatches = self._calendars.get(service_level)
+        if dispatches is None:
+            dispatches = _Dispatches(self._places, service_level, self._zones)
+            _remember(self._calendars, service_level, dispatches)
+        dispatches.look(now_ns)
+        return dispatches
 
     def _origins_of(self, lane: Lane) -> Sequence[int]:
         if lane.origin_location:
@@ -146,7 +155,12 @@ class _Zones:
 
 
 class _Dispatches:
-    """Dispatch days at one service level; worked out again at the next cut-off or midnight of any location."""
+    """Dispatch days at one service level; worked out again at the next cut-off or midnight of any location.
+
+    Attributes:
+        days: int64 (locations,), local days; `NEVER` where none is.
+        some: bool (locations,), which are open and dispatch on some day; None: all are and do.
+    """
 
     def __init__(self, places: Sequence[Location], service_level: str, zones: _Zones) -> None:
         calendars: dict[Calendar, int] = {}
@@ -154,16 +168,19 @@ class _Dispatches:
         self._calendars = tuple(calendars)
         self._of_location = np.array(rows, dtype=np.int64)
         self._zones = zones
-        self._days = np.zeros(0, dtype=np.int64)
+        self._open = _mask([place.open for place in places])
+        self.days: Days = np.zeros(0, dtype=np.int64)
+        self.some: Mask | None = None
         self._from_ns = self._until_ns = 0
 
-    def days(self, now_ns: int) -> Days:
+    def look(self, now_ns: int) -> None:
         if not self._from_ns <= now_ns < self._until_ns:
             answers = [calendar.dispatch(now_ns, self._zones.by_name[calendar.zone]) for calendar in self._calendars]
-            self._days = np.array([answer.day for answer in answers], dtype=np.int64).take(self._of_location)
+            self.days = np.array([answer.day for answer in answers], dtype=np.int64).take(self._of_location)
+            some = self._open & (self.days < NEVER)
+            self.some = None if some.all() else some
             self._from_ns = now_ns
             self._until_ns = min((answer.until_ns for answer in answers), default=now_ns)
-        return self._days
 
 
 def modes_of(place: Location) -> tuple[int, ...]:
