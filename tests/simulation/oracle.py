@@ -253,9 +253,9 @@ class Oracle:
             raise Violation(5, f"{location}: {command.hold!r} follows {said}, which {hold.home} never decided")
 
     def _check_held(self, part: t.PartSpec, event: Any) -> None:  # noqa: ANN401
-        """A case is made over parts that are held."""
+        """A case is made over parts that are held, or left by a shipment that the home will be told of."""
         hold: Hold | None = self.books[part.location].holds.get(part.hold)
-        if hold is None or hold.state >= r.State.FULFILLED or any(hold.open(sku) < units for sku, units in part.lines):
+        if hold is None or any(hold.open(sku) + hold.moved[sku] < units for sku, units in part.lines):
             raise Violation(5, f"{part.hold!r} is not held at {part.location}: {event}")
 
     def _remember(self, location: str, event: Any, changes: dict[str, int], batch: tuple[str, int, int]) -> None:  # noqa: ANN401
