@@ -55,13 +55,11 @@ class Filled(NamedTuple):
         members: columns, ascending.
         given: units, (lines, members).
         missing: units of each line that no member has.
-        score: fixed parts and units.
     """
 
     members: tuple[int, ...]
     given: tuple[tuple[int, ...], ...]
     missing: tuple[int, ...]
-    score: float
 
 
 def fill(choice: Choice, members: Sequence[int]) -> Filled:
@@ -78,21 +76,25 @@ def fill(choice: Choice, members: Sequence[int]) -> Filled:
     if choice.room is not None:
         rows = _within_rooms(rows, unit, have, choice.room.take(chosen).tolist())
     missing = tuple([int(units) - sum(row) for units, row in zip(need, rows, strict=True)])
-    score = sum([sum(map(mul, row, line)) for row, line in zip(rows, unit, strict=True)])
     used = [i for i, column in enumerate(zip(*rows, strict=True)) if any(column)]
     if len(used) < len(chosen):
         chosen = [chosen[i] for i in used]
         rows = [[row[i] for i in used] for row in rows]
-    score += sum([float(choice.fixed[member]) for member in chosen])
-    return Filled(tuple(chosen), tuple(map(tuple, rows)), missing, score)
+    return Filled(tuple(chosen), tuple(map(tuple, rows)), missing)
+
+
+def score_of(choice: Choice, filled: Filled) -> float:
+    """Score of what is filled: fixed parts and units."""
+    chosen = list(filled.members)
+    units = zip(filled.given, choice.unit[:, chosen].tolist(), strict=True)
+    return float(sum(choice.fixed[chosen].tolist()) + sum([sum(map(mul, row, line)) for row, line in units]))
 
 
 def _alone(choice: Choice, member: int) -> Filled:
     """What a single location gives, which is all that it has of what is needed."""
     have = choice.have[:, member].tolist()
     missing = tuple([int(need - units) for need, units in zip(choice.need.tolist(), have, strict=True)])
-    score = float(choice.fixed[member]) + sum(map(mul, have, choice.unit[:, member].tolist()))
-    return Filled((member,), tuple([(int(units),) for units in have]), missing, score)
+    return Filled((member,), tuple([(int(units),) for units in have]), missing)
 
 
 def _in_order(need: float, have: Sequence[float], order: Sequence[int]) -> list[int]:

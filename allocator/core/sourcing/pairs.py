@@ -36,11 +36,11 @@ def whole_pairs(choice: Choice, bounds: Bounds, anchors: Indexes) -> Rows:
 
     Whether two have enough is a comparison for each line; only those that do are scored.
     """
-    rest = bounds.served[:, None] - choice.have.take(anchors, axis=1)
-    enough = np.logical_and.reduce(choice.have[:, None, :] >= rest[:, :, None], axis=0)
-    place, second = enough.nonzero()
+    rest = bounds.served[:, None] - choice.have
+    enough = np.logical_and.reduce(choice.have[:, None, :] >= rest.take(anchors, axis=1)[:, :, None], axis=0)
+    place, second = divmod(enough.ravel().nonzero()[0], len(choice.fixed))
     first, second = _cheapest(choice, anchors.take(place), second)
-    return Rows(np.array((first, second)).T, *_scored(choice, bounds, first, second))
+    return Rows(np.array((first, second)).T, *_scored(choice, bounds, rest, first, second))
 
 
 def pairs(choice: Choice, anchors: Indexes) -> Rows:
@@ -73,17 +73,16 @@ def _cheapest(choice: Choice, first: Indexes, second: Indexes) -> tuple[Indexes,
 
 
 def _scored(
-    choice: Choice, bounds: Bounds, first: Indexes, second: Indexes
+    choice: Choice, bounds: Bounds, rest: NDArray[np.float64], first: Indexes, second: Indexes
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Units missing and score of pairs that serve all there is: the cheaper one gives what it has, the other the rest.
 
     That is what the second one would score with all units, and the difference for those that the first one gives.
     """
-    all_units = bounds.served[:, None]
     dearer = choice.unit.take(first, axis=1) - choice.unit.take(second, axis=1)
-    given = np.where(dearer > 0, all_units - choice.have.take(second, axis=1), choice.have.take(first, axis=1))
+    saved = np.minimum(rest.take(second, axis=1) * dearer, choice.have.take(first, axis=1) * dearer)
     second_alone = choice.fixed + bounds.served @ choice.unit
-    score = choice.fixed.take(first) + second_alone.take(second) + np.add.reduce(given * dearer, axis=0)
+    score = choice.fixed.take(first) + second_alone.take(second) + np.add.reduce(saved, axis=0)
     missing = np.where(first == second, np.inf, bounds.missing)  # one is no pair
     if choice.room is not None:
         rooms = choice.rooms()

@@ -76,11 +76,11 @@ def score(
     table: NetworkTable, order: SourcingOrder, stock: StockPicture, reach: Reach, columns: NDArray[np.int64]
 ) -> Scored:
     """What the locations in `columns` would cost."""
-    available = stock.available.take(columns, axis=1)
+    available = stock.available.take(columns, axis=1).astype(np.float64)
     values = terms(table, order, stock, reach, columns, available)
     fixed, unit = weighted(values, order.profile)
     need = np.array([quantity for _, quantity, _ in order.lines], dtype=np.float64)
-    have = np.minimum(np.maximum(available, 0), need[:, None])
+    have = np.minimum(np.maximum(available, 0.0), need[:, None])
     room = None if values.filling is None else _rooms(stock, columns, sum(need.tolist()))
     if room is not None:
         have = np.minimum(have, room)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from allocator.core.sourcing.fill import Choice, fill
+from allocator.core.sourcing.fill import Choice, fill, score_of
 
 TRIES_MAX: Final = 96
 """Sets that are looked at, best first, for the plans of one order."""
@@ -49,11 +49,14 @@ class Rows(NamedTuple):
     score: NDArray[np.float64]
 
     def best_first(self) -> Iterator[Found]:
-        """The sets, best first, regardless of rooms."""
+        """The sets, best first, regardless of rooms; of many that miss as much, at least the best `TRIES_MAX`."""
         missing = self.missing
-        while (least := np.minimum.reduce(missing, initial=np.inf)) < np.inf:
+        while len(missing) and (least := float(missing[missing.argmin()])) < np.inf:
             equal = (missing == least).nonzero()[0]
             micros = np.rint(self.score.take(equal) * 1e6)
+            if len(micros) > TRIES_MAX:
+                near = (micros <= np.partition(micros, TRIES_MAX)[TRIES_MAX]).nonzero()[0]
+                equal, micros = equal.take(near), micros.take(near)
             for row in equal.take(micros.argsort(kind="stable")).tolist():
                 members = tuple(sorted([column for column in self.members[row].tolist() if column >= 0]))
                 score = float(self.score[row])
@@ -81,7 +84,7 @@ def apart(sets: Iterable[Found], plans_max: int) -> list[Found]:
 def settled(choice: Choice, members: Sequence[int]) -> Found:
     """What a set comes to, rooms and all."""
     filled = fill(choice, members)
-    score = filled.score
+    score = score_of(choice, filled)
     return Found(sum(filled.missing), round(score * 1e6), len(filled.members), filled.members, score)
 
 

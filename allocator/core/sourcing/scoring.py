@@ -37,7 +37,7 @@ class Terms(NamedTuple):
         cost: float64 (3, locations), COST of opening one, of a unit, of a gram.
         grams: of a unit of each line.
         late_days: int64 (locations,), LATENESS of opening one.
-        stock: int64 (lines, locations), units there, at least 1: STOCK_COVER of a unit is the inverse.
+        stock: float64 (lines, locations), units there, at least 1: STOCK_COVER of a unit is the inverse.
         filling: float64 (2, locations), CAPACITY of opening one, of a unit; None: nothing has a limit.
         priority: float64 (locations,), PRIORITY of opening one.
     """
@@ -45,7 +45,7 @@ class Terms(NamedTuple):
     cost: Floats
     grams: tuple[int, ...]
     late_days: NDArray[np.int64]
-    stock: NDArray[np.int64]
+    stock: Floats
     filling: Floats | None
     priority: Floats
 
@@ -74,13 +74,13 @@ def terms(
     stock: StockPicture,
     reach: Reach,
     columns: NDArray[np.int64],
-    available: NDArray[np.int64],
+    available: Floats,
 ) -> Terms:
     """The terms for the locations in `columns`, at least one, which have `available` of each line."""
     cost = reach.leg.cost.take(columns, axis=1)
     grams = tuple([line[2] for line in order.lines])
     late_days, filling = _late_days(reach, columns), _filling(stock, columns)
-    return Terms(cost, grams, late_days, np.maximum(available, 1), filling, table.priority.take(columns))
+    return Terms(cost, grams, late_days, np.maximum(available, 1.0), filling, table.priority.take(columns))
 
 
 def weighted(values: Terms, profile: Profile) -> tuple[Floats, Floats]:
@@ -105,14 +105,14 @@ def _late_days(reach: Reach, columns: NDArray[np.int64]) -> NDArray[np.int64]:
     delivery = reach.delivery_day.take(columns)
     late: NDArray[np.int64]
     if reach.promise_day is None:
-        late = delivery - np.minimum.reduce(delivery)
+        late = delivery - delivery[delivery.argmin()]  # faster than min on small arrays
     else:
         late = np.maximum(delivery - reach.promise_day.take(columns), 0)
     return late
 
 
 def _filling(stock: StockPicture, columns: NDArray[np.int64]) -> Floats | None:
-    if np.minimum.reduce(stock.capacity_limit) >= CAPACITY_UNLIMITED:
+    if stock.capacity_limit[stock.capacity_limit.argmin()] >= CAPACITY_UNLIMITED:
         return None
     limit = stock.capacity_limit.take(columns)
     limited = limit < CAPACITY_UNLIMITED

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from allocator.core.sourcing.bounds import bounds_of
 from allocator.core.sourcing.extend import extend
-from allocator.core.sourcing.fill import Choice, Filled, fill
+from allocator.core.sourcing.fill import Choice, Filled, fill, score_of
 from allocator.core.sourcing.search import search
 from allocator.core.sourcing.subsets import evaluate
 
@@ -54,7 +54,7 @@ def ways(choice: Choice, members: tuple[int, ...]) -> list[tuple[int, float]]:
 
 def units_score(choice: Choice, filled: Filled) -> float:
     """The score without the fixed parts."""
-    return filled.score - float(choice.fixed[list(filled.members)].sum())
+    return score_of(choice, filled) - float(choice.fixed[list(filled.members)].sum())
 
 
 @given(choices(locations=3, lines=2))
@@ -100,7 +100,7 @@ def test_the_search_finds_the_best_set(choice: Choice, splits_max: int) -> None:
     count = len(choice.fixed)
     sets = [members for size in range(1, splits_max + 1) for members in combinations(range(count), size)]
     fillings = [fill(choice, members) for members in sets]
-    best = min((sum(filled.missing), round(filled.score * 1e6)) for filled in fillings)
+    best = min((sum(filled.missing), round(score_of(choice, filled) * 1e6)) for filled in fillings)
     found = search(choice, splits_max, 3)
     assert (found[0].missing, found[0].micros) == best
     assert all(len(one.members) <= splits_max for one in found)
@@ -116,7 +116,7 @@ def test_no_set_beats_the_bounds(choice: Choice) -> None:
             filled = fill(choice, members)
             assert sum(filled.missing) >= bounds.missing
             if sum(filled.missing) == bounds.missing:
-                assert filled.score >= bounds.fixed[len(filled.members)] + bounds.units - 1e-9
+                assert score_of(choice, filled) >= bounds.fixed[len(filled.members)] + bounds.units - 1e-9
 
 
 @given(st.integers(0, 10_000))
