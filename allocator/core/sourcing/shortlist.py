@@ -15,8 +15,8 @@ from allocator.core.sourcing.pairs import pairs
 
 FIELD_MAX: Final = 64
 """Locations that a plan is looked for among, when there are more; the others are told apart by `savings` only."""
-ANCHORS_MAX: Final = 160
-"""Locations of which all pairs are looked at, whether two have all that is needed."""
+COMPARISONS_MAX: Final = 4_000_000
+"""Comparisons of a line's units that finding the pairs that have all that is needed may take: about a millisecond."""
 SEEDS: Final = 4
 """Locations of which all pairs are scored, when no two have all that is needed."""
 SETS: Final = 6
@@ -45,10 +45,11 @@ def anchors_of(choice: Choice, bounds: Bounds) -> tuple[Indexes, bool]:
     Those that have half of it, as one of every such pair has; of many, the best for the whole order.
     """
     half: Indexes = (bounds.each >= bounds.total / 2).nonzero()[0]
-    if len(half) <= ANCHORS_MAX:
+    most = max(SEEDS, COMPARISONS_MAX // choice.have.size)
+    if len(half) <= most:
         return half, True
     saved = savings(choice, _alone(choice))
-    return np.sort(half[_lowest(saved[half], ANCHORS_MAX)]), False
+    return np.sort(half[_lowest(saved[half], most)]), False
 
 
 def pool_of(choice: Choice, size: int, known: Sequence[int]) -> Indexes:
