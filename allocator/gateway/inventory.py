@@ -96,7 +96,7 @@ class InventoryServicer(InventoryServiceServicer):
         result, version = await self._ask(location, command, call, [line.sku for line in request.lines])
         response = SetStockPolicyResponse()
         t.fill_policy(response, location, result, version)
-        if result.shortages:
+        if result.shortages and not result.repeated:
             self._resourcing.begin(location, result.shortages, call)
         return response
 
