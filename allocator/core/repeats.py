@@ -36,7 +36,7 @@ def answer_again(command: Write | t.Open | t.Amend, first: e.Remembered) -> Resu
 def differing_field(command: Any, first: Any) -> Rejected | None:  # noqa: ANN401  # any writing commands
     """An error naming the first field in which `command` differs from the `first` one with its request id."""
     if type(first) is not type(command):
-        return _reused(command, "method", type(first).__name__, type(command).__name__)
+        return _reused(command, "method", _method(first), _method(command))
     if first == command:
         return None
     if isinstance(command, (t.Open, t.Amend)):  # their parts are new with each attempt
@@ -45,6 +45,11 @@ def differing_field(command: Any, first: Any) -> Rejected | None:  # noqa: ANN40
     differing = (pair for pair in pairs if pair[0] != pair[1] and pair[2] not in _NOT_ASKED)
     before, now, name = next(differing, (None, None, ""))
     return _reused(command, name, before, now) if name else None
+
+
+def _method(command: Any) -> str:  # noqa: ANN401  # any writing command
+    """What callers call it."""
+    return dict(command.asked)["method"] if isinstance(command, (t.Open, t.Amend)) else type(command).__name__
 
 
 def _differing_call(command: t.Open | t.Amend, first: t.Open | t.Amend) -> Rejected | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from allocator.core.ids import reservation_id
+from allocator.core.ids import is_request_id, reservation_id
+from allocator.core.limits import TTL_DEFAULT_NS
 from allocator.core.protocol.answers import OpenResult
 from allocator.core.protocol.coordinator import ATTEMPTS_MAX, Terms, Wanted
 from allocator.core.protocol.types import Open
-from allocator.core.rendezvous import Rendezvous
 from allocator.core.results import ReserveResult, ReserveStatus
 from allocator.core.sourcing.types import Filter
+from allocator.gateway.errors import ApiError
 from allocator.gateway.faults import Faults
+from allocator.gateway.homes import Homes
 from allocator.gateway.translate_allocate import asked_of, fill_allocated, kept, pickup_window_ns, ttl_of
 from allocator.gateway.translate_reservation import fill_versions
 from allocator.gateway.translate_sourcing import fill_plan, to_filter
@@ -20,9 +22,10 @@ from allocator.runtime.conversation import Talk
 from allocator.v1.reservation_pb2 import AllocateRequest, AllocateResponse, AllocateStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from allocator.core.protocol.coordinator import Holds
+    from allocator.core.protocol.coordinator import Planner as Planning
     from allocator.core.sourcing.types import Plan, Sourcing, SourcingOrder
     from allocator.gateway.calls import Call
     from allocator.gateway.planner import Planner
@@ -43,63 +46,79 @@ class Allocating:
         self._router = router
         self._planner = planner
         self._spanning = spanning
-        self._homes: tuple[int, Rendezvous] | None = None
+        self._homes = Homes(router)
 
     async def allocate(self, request: AllocateRequest, call: Call) -> AllocateResponse:
         """Find the best places for an order and hold it there."""
-        request_id = call.named(request.request_id)
-        faults, now_ns = Faults(), time.time_ns()
+        request_id, now_ns = call.named(request.request_id), time.time_ns()
+        try:
+            asked = self._read(request, now_ns)
+        except ApiError:  # what was right when it was asked first gets the first answer, even if it is wrong today
+            home = await self._known(request, now_ns, call, everywhere=True)
+            if not home:
+                raise
+            return await self._answer(_Asked(request, home), lambda _: (), lambda _: b"", call)
+        if not self._router.network.locations:
+            status = AllocateStatus.ALLOCATE_STATUS_NO_ELIGIBLE_LOCATION
+            return AllocateResponse(status=status, emptied_by=to_filter(Filter.GROUP))
+        home = await self._known(request, now_ns, call) or self._homes.home(request_id)
+        assert asked.order is not None
+        search = Search(self._planner, asked.order, call)
+        return await self._answer(
+            asked._replace(home=home), search.plan, lambda holds: kept(search.told(holds), request.order), call
+        )
+
+    def _read(self, request: AllocateRequest, now_ns: int) -> _Asked:
+        """What is asked for, checked."""
+        faults = Faults()
         faults.request_id(request.request_id)
         faults.optional_id("order_reference", request.order_reference)
         ttl_ns = ttl_of(request, faults)
         window_ns = pickup_window_ns(request, faults)
         order = self._planner.to_order(request.order, faults, now_ns)
-        if not self._router.network.locations:
-            return AllocateResponse(
-                status=AllocateStatus.ALLOCATE_STATUS_NO_ELIGIBLE_LOCATION, emptied_by=to_filter(Filter.GROUP)
-            )
-        home = self._home(request_id)
-        terms = Terms(
-            reservation_id(home, request_id),
-            home,
-            ttl_ns,
-            order.channel,
-            request.order_reference,
-            promise_by_ns=order.promise_by_ns,
-            sourced=True,
-        )
-        pick_until_ns = now_ns + window_ns if window_ns else 0
-        search = Search(self._planner, order, call)
+        return _Asked(request, "", ttl_ns, now_ns + window_ns if window_ns else 0, order)
+
+    async def _known(self, request: AllocateRequest, now_ns: int, call: Call, *, everywhere: bool = False) -> str:
+        """The home that knows the caller's request id from before the network changed; "" when there is none."""
+        if not is_request_id(request.request_id) or not self._router.network.locations:
+            return ""
+        return await self._homes.known(request.request_id, now_ns, call, everywhere=everywhere)
+
+    async def _answer(
+        self, asked: _Asked, plan: Planning, answer: Callable[[Holds | None], bytes], call: Call
+    ) -> AllocateResponse:
+        """Hold by the plans, have the home conclude, and tell."""
+        request, home, order = asked.request, asked.home, asked.order
+        reservation = reservation_id(home, call.request_id)
+        channel, reference = request.order.channel, request.order_reference
+        by_ns = order.promise_by_ns if order is not None else 0
+        terms = Terms(reservation, home, asked.ttl_ns, channel, reference, promise_by_ns=by_ns, sourced=True)
 
         def conclude(holds: Holds | None) -> Open:
-            answer = kept(search.told(holds), request.order)
             parts = holds.parts if holds is not None else ()
+            until_ns = asked.pick_until_ns if parts else 0
+            told = answer(holds)
             return Open(
-                request_id,
-                terms.reservation,
-                parts,
-                ttl_ns,
-                order.channel,
-                request.order_reference,
-                pick_until_ns if parts else 0,
-                asked_of(request),
-                answer,
+                call.request_id, reservation, parts, asked.ttl_ns, channel, reference, until_ns, asked_of(request), told
             )
 
         talk = Talk(self._router, call.trail)
-        result = await self._spanning.settle(talk, terms, search.plan, conclude)
+        result = await self._spanning.settle(talk, terms, plan, conclude)
         assert isinstance(result, OpenResult)
         response = AllocateResponse()
         fill_allocated(response, terms, result, talk.versions.get(home, 0))
         fill_versions(response.versions, talk.versions)
         return response
 
-    def _home(self, request_id: str) -> str:
-        """The location that decides the fate of what `request_id` reserves, the same at every gateway."""
-        network = self._router.network
-        if self._homes is None or self._homes[0] != network.version:
-            self._homes = network.version, Rendezvous(network.locations)
-        return self._homes[1].home(request_id)
+
+class _Asked(NamedTuple):
+    """An Allocate as it was asked for; without `order` it is a repeat that only its home can answer."""
+
+    request: AllocateRequest
+    home: str
+    ttl_ns: int = TTL_DEFAULT_NS
+    pick_until_ns: int = 0
+    order: SourcingOrder | None = None
 
 
 class Search:
@@ -107,9 +126,10 @@ class Search:
 
     def __init__(self, planner: Planner, order: SourcingOrder, call: Call) -> None:
         self._planner = planner
-        self._order = order
+        self.order = order
         self._call = call
         self._sourcing: Sourcing | None = None
+        self._unheard = False
         self.tried = 0
         self.held: Plan | None = None
 
@@ -119,7 +139,8 @@ class Search:
         if len(attempts) == ATTEMPTS_MAX or (attempts and left_s is not None and left_s < TIME_LEFT_MIN_S):
             return ()
         said = heard(attempts)
-        self._sourcing = self._planner.source(self._order, said.refused, said.full)
+        self._unheard = said.unheard
+        self._sourcing = self._planner.source(self.order, said.refused, said.full)
         if not self._sourcing.plans:
             return ()
         self.tried += 1
@@ -136,7 +157,7 @@ class Search:
             response.status = (
                 AllocateStatus.ALLOCATE_STATUS_PARTIALLY_HELD if short else AllocateStatus.ALLOCATE_STATUS_HELD
             )
-        elif sourcing is None or sourcing.plans:
+        elif sourcing is None or sourcing.plans or self._unheard:
             response.status = AllocateStatus.ALLOCATE_STATUS_OUTRUN
         elif sourcing.emptied_by is not None:
             response.status = AllocateStatus.ALLOCATE_STATUS_NO_ELIGIBLE_LOCATION
@@ -149,10 +170,14 @@ class Search:
 
 
 class Said(NamedTuple):
-    """What locations said to attempts: (SKU, location, units it really has), and which cannot take anything."""
+    """What locations said to attempts: (SKU, location, units it really has), and which cannot take anything.
+
+    `unheard`: some of the latter gave no answer, or an error.
+    """
 
     refused: tuple[tuple[str, str, int], ...]
     full: frozenset[str]
+    unheard: bool = False
 
 
 def heard(attempts: Sequence[Holds]) -> Said:
@@ -168,7 +193,8 @@ def heard(attempts: Sequence[Holds]) -> Said:
                 full.add(location)
             else:
                 refused += [(line.sku, location, line.available) for line in answer.lines if line.held < line.requested]
-    return Said(tuple(refused), frozenset(full))
+    unheard = any(not isinstance(answer, ReserveResult) for holds in attempts for answer in holds.answers)
+    return Said(tuple(refused), frozenset(full), unheard)
 
 
 def wanted(plan: Plan) -> tuple[Wanted, ...]:

@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+import structlog
+
 from allocator.core import commands as c
 from allocator.core.limits import TTL_DEFAULT_NS
 from allocator.core.protocol.coordinator import Terms, Wanted, placed
@@ -13,7 +15,7 @@ from allocator.core.protocol.types import Amend, Fate, Move
 from allocator.core.results import Rejected, ReserveResult, State, TransitionStatus
 from allocator.gateway import translate_reservation as t
 from allocator.gateway.allocating import Search
-from allocator.gateway.errors import from_rejected
+from allocator.gateway.errors import ApiError, from_rejected
 from allocator.gateway.faults import Faults
 from allocator.gateway.names import location_name
 from allocator.gateway.translate_allocate import asked_of, order_kept
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from allocator.gateway.planner import Planner
     from allocator.gateway.spanning import Spanning
     from allocator.runtime.router import Router
+
+log = structlog.get_logger("allocator.amending")
 
 _FATES = {
     RejectReason.REJECT_REASON_NOT_IN_STOCK: Fate.LOST,
@@ -160,7 +164,8 @@ class Amending:
             )
 
         response = RejectAssignmentResponse()
-        result = await self._amend(home, view, plan, conclude, response, call, sourced=True)
+        by_ns = search.order.promise_by_ns if search is not None else 0
+        result = await self._amend(home, view, plan, conclude, response, call, sourced=True, promise_by_ns=by_ns)
         if result.status == TransitionStatus.DONE:
             response.MergeFromString(result.answer)
         else:
@@ -197,7 +202,8 @@ class Amending:
             return Amend(request_id, reservation, tuple(move for move in moves if move.quantity), holds.parts)
 
         response = RejectAssignmentResponse()
-        result = await self._amend(home, view, search.plan, conclude, response, call, sourced=True)
+        by_ns = search.order.promise_by_ns
+        result = await self._amend(home, view, search.plan, conclude, response, call, sourced=True, promise_by_ns=by_ns)
         return sum(got for part in result.parts for _, got in part.lines)
 
     async def _view(self, home: str, reservation: str, call: Call) -> ReservationView:
@@ -217,9 +223,18 @@ class Amending:
         call: Call,
         *,
         sourced: bool = False,
+        promise_by_ns: int = 0,
     ) -> AmendResult:
         """Hold, conclude, and bring the decision to the participants."""
-        terms = Terms(view.reservation, home, TTL_DEFAULT_NS, view.channel, view.order, sourced=sourced)
+        terms = Terms(
+            view.reservation,
+            home,
+            TTL_DEFAULT_NS,
+            view.channel,
+            view.order,
+            promise_by_ns=promise_by_ns,
+            sourced=sourced,
+        )
         talk = Talk(self._router, call.trail)
         result: AmendResult = await self._spanning.settle(talk, terms, plan, conclude)
         versions = dict(talk.versions)
@@ -232,11 +247,15 @@ class Amending:
         return result
 
     def _search(self, view: ReservationView, taken: _Taken, location: str, call: Call) -> Search | None:
-        """Plans for what the location declines, on the terms of the order; None when it was not sourced."""
+        """Plans for what the location declines, on the terms of the order; None when there is none to go by."""
         kept = order_kept(view.answer)
         if kept is None:
             return None
-        known = self._planner.to_order(kept, Faults(), view.created_ns)
+        try:
+            known = self._planner.to_order(kept, Faults(), view.created_ns)
+        except ApiError as error:  # a profile, lane or location that it names has left the network since
+            log.info("not sourced again", reservation=view.reservation, error=error.message)
+            return None
         weights = {sku: grams for sku, _, grams in known.lines}
         order: SourcingOrder = known._replace(
             lines=tuple((sku, units, weights.get(sku, 0)) for sku, units in taken.lines),

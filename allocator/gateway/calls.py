@@ -61,7 +61,7 @@ class Call:
         self.method = method
         self.started_s = time.monotonic()
         self.request_id = ""
-        self._context = context
+        self._context: ServicerContext | None = context
         correlation_id = traceparent = ""
         for key, value in context.invocation_metadata() or ():
             if key == CORRELATION_KEY and _CORRELATION_ID.fullmatch(str(value)):
@@ -82,9 +82,15 @@ class Call:
         part.request_id = ""
         return part
 
+    def detached(self) -> Call:
+        """The call as work that goes on after its answer sees it: there is no deadline any more."""
+        detached = copy(self)
+        detached._context = None  # noqa: SLF001  # one of us
+        return detached
+
     def time_left_s(self) -> float | None:
         """Seconds until the caller's deadline; None when there is none."""
-        return self._context.time_remaining()
+        return self._context.time_remaining() if self._context is not None else None
 
 
 class Calls:

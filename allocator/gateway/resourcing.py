@@ -41,7 +41,7 @@ class Resourcing:
         """Start sourcing again what the shortages at `location` name; nobody waits for it."""
         found = [shortage for shortage in shortages if shortage is not None]
         if self._enabled and found:
-            task = asyncio.get_running_loop().create_task(self._resource(location, found, call))
+            task = asyncio.get_running_loop().create_task(self._resource(location, found, call.detached()))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
@@ -56,6 +56,9 @@ class Resourcing:
                     moved = await self._amending.move_away(reservation, location, sku, left, call)
                 except (ApiError, OutcomeUnknownError, OverloadedError) as error:
                     log.warning("not sourced again", reservation=reservation, location=location, error=str(error))
+                    continue
+                except Exception:  # a defect with one reservation need not take the others along
+                    log.exception("not sourced again", reservation=reservation, location=location)
                     continue
                 left -= moved
                 log.info("sourced again", reservation=reservation, location=location, sku=sku, moved=moved)

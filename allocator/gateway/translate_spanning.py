@@ -8,8 +8,9 @@ from allocator.core.commands import Policy
 from allocator.core.ids import reservation_id
 from allocator.core.limits import NS_PER_S
 from allocator.core.protocol.coordinator import Terms, Wanted
-from allocator.core.protocol.types import Open
+from allocator.core.protocol.types import PARTS_MAX, Open
 from allocator.core.results import ReserveResult, ReserveStatus
+from allocator.gateway.errors import too_many
 from allocator.gateway.names import LOCATIONS, RESERVATIONS, id_in, location_name
 from allocator.gateway.translate_reservation import line_status, reserve_times, set_time
 from allocator.v1.reservation_pb2 import Reservation, ReservationState, ReserveRequest, ReserveResponse
@@ -52,7 +53,11 @@ class SpanningReserve(NamedTuple):
 
 
 def to_spanning(request: ReserveRequest, request_id: str) -> SpanningReserve:
-    """The reserve over several locations in a request that was found sound; its home is the first of them by name."""
+    """The reserve over several locations in a request that was found sound; its home is the first of them by name.
+
+    Raises:
+        ApiError: BATCH_TOO_LARGE.
+    """
     sums: dict[tuple[str, str], int] = {}
     for line in request.lines:
         key = id_in(line.location, LOCATIONS) or "", line.sku
@@ -60,6 +65,8 @@ def to_spanning(request: ReserveRequest, request_id: str) -> SpanningReserve:
     by_location: dict[str, list[tuple[str, int]]] = {}
     for (location, sku), quantity in sums.items():
         by_location.setdefault(location, []).append((sku, quantity))
+    if len(by_location) > PARTS_MAX:
+        raise too_many("lines", len(by_location), PARTS_MAX, "locations")
     ttl_ns, pick_at_ns, promise_by_ns = reserve_times(request)
     home = min(by_location)
     terms = Terms(
@@ -112,7 +119,7 @@ def _asked(terms: Terms, wanted: Sequence[Wanted]) -> tuple[tuple[str, str], ...
     return (
         ("method", "Reserve"),
         ("lines", ", ".join(lines)),
-        ("ttl", f"{terms.ttl_ns / NS_PER_S:g} s"),
+        ("ttl", f"{terms.ttl_ns / NS_PER_S!r} s"),
         ("channel", terms.channel),
         ("policy", Policy(terms.policy).name),
         ("order", terms.order),

@@ -90,20 +90,21 @@ class Courier:
         data = codec.pack(({}, [(errand.location, codec.tagged(errand.message), "", "") for errand in errands]))
         try:
             reply = self._host.execute(data) if actor == self._unit else self._reach(actor, "execute", data)
-        except Exception as error:  # noqa: BLE001  # it is away; the errands come up again
+            results = [codec.untagged(array) for array in codec.unpack(reply)[1]]
+        except Exception as error:  # noqa: BLE001  # it is away, or of another build; the errands come up again
             log.info("actor away", actor=actor, error=type(error).__name__)
-            return [None] * len(errands)
-        return [codec.untagged(array) for array in codec.unpack(reply)[1]]
+            results = []
+        return results if len(results) == len(errands) else [None] * len(errands)
 
     def _look_up(self) -> bool:
         """Learn the network anew; false when its actor is away."""
         try:
             data = self._reach(NETWORK, "changes", codec.pack(("", -1, {NETWORK: None}, 0.0)))
+            news = codec.unpack(data)[2].get(NETWORK)
+            if news is None or not news[2]:
+                return False
+            self._network.apply(news[2])
         except Exception as error:  # noqa: BLE001  # as above
             log.info("network away", error=type(error).__name__)
             return False
-        news = codec.unpack(data)[2].get(NETWORK)
-        if news is None or not news[2]:
-            return False
-        self._network.apply(news[2])
         return True

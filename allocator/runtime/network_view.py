@@ -48,6 +48,11 @@ class NetworkView:
         """Names of the actors that host stock ledgers."""
         return self._state.actors
 
+    @property
+    def created_ns(self) -> dict[str, int]:
+        """When each location came into the network, ns since 1970 UTC; those of older builds are missing."""
+        return self._state.created_ns
+
     def apply(self, changes: Iterable[Sequence[Any]]) -> None:
         """Take over `(version, whole, data)` changes; each is the whole network."""
         for version, _, data in changes:

@@ -336,7 +336,9 @@ class ReserveLine(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
-    """The SKU, an id. Malformed: INVALID_ARGUMENT; never stocked at the location: NOT_FOUND, SKU_UNKNOWN."""
+    """The SKU, an id. Malformed: INVALID_ARGUMENT; never stocked anywhere: NOT_FOUND, SKU_UNKNOWN; only elsewhere: it is
+    short here.
+    """
     quantity: _builtins.int
     """Units to hold, 1 to 1,000,000,000, also after lines of the same SKU and location are summed. Outside:
     INVALID_ARGUMENT.
@@ -836,7 +838,7 @@ class AllocateResponse(_message.Message):
     plans_tried: _builtins.int
     """Plans that were tried, the one that is held included."""
     repeated_request: _builtins.bool
-    """True when this is the answer to an earlier call with the same request_id; `reservation` is as it stands now."""
+    """True when this is the answer to an earlier call with the same request_id; `reservation` is as it was then."""
     @_builtins.property
     def reservation(self) -> Global___Reservation:
         """The reservation, set when something is held."""

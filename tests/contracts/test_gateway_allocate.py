@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import grpc
 import pytest
 
@@ -8,7 +11,7 @@ from allocator.v1 import reservation_pb2 as r
 from allocator.v1 import sourcing_pb2 as s
 from allocator.v1.common_pb2 import FULFILMENT_MODE_PICKUP, FULFILMENT_MODE_SHIP_FROM_STORE
 from tests.support.api import DC, STORE_1, STORE_2, Api, failure, make, movement
-from tests.support.gateway import fresh
+from tests.support.gateway import LocalService, fresh
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
 
@@ -168,3 +171,67 @@ def test_bad_input_of_an_allocate_names_the_field(api: Api, fields: dict[str, ob
     found = failure(api.reservations.Allocate, make(r.AllocateRequest, **fields))
     assert found.code == grpc.StatusCode.INVALID_ARGUMENT
     assert any(name.startswith(field) for name in found.fields)
+
+
+def test_a_location_that_says_no_is_passed_over(api: Api, service: LocalService, level: str) -> None:
+    """The gateway's picture was too rosy: the first plan meets a location that has too little, the next one holds."""
+    apple = api.stocked(1, STORE_1)
+    api.receive(apple, 5, STORE_2)
+    with rosy(service, apple, STORE_1):
+        response = allocate(api, order((apple, 3), level=level))
+    assert (response.status, response.plans_tried) == (r.ALLOCATE_STATUS_HELD, 2)
+    assert held_at(response.reservation) == {STORE_2: 3}
+    assert api.stock(apple, STORE_1).held == 0
+
+
+def test_when_every_location_says_no_the_order_is_refused(api: Api, service: LocalService, level: str) -> None:
+    """Nothing is held, and the answer tells what there really is."""
+    apple = api.stocked(1, STORE_1)
+    with rosy(service, apple, STORE_1):
+        response = allocate(api, order((apple, 3), level=level))
+    assert response.status == r.ALLOCATE_STATUS_INSUFFICIENT_STOCK
+    assert [(row.sku, row.quantity) for row in response.partial.shortfalls] == [(apple, 2)]
+    assert api.stock(apple, STORE_1).held == 0
+
+
+def test_a_repeat_meets_its_home_also_when_the_network_has_grown(api: Api, level: str) -> None:
+    """New locations win request ids over from others; those used before are known where they were."""
+    apple = api.stocked(50, STORE_1)
+    requests = [fresh("request") for _ in range(12)]
+    first = [allocate(api, order((apple, 1), level=level), request_id=name).reservation.name for name in requests]
+    for _ in range(3):
+        location = {"kind": n.LOCATION_KIND_STORE}
+        api.network.CreateLocation(make(n.CreateLocationRequest, location_id=fresh("store"), location=location))
+    again = [allocate(api, order((apple, 1), level=level), request_id=name) for name in requests]
+    assert [response.reservation.name for response in again] == first
+    assert api.stock(apple, STORE_1).held == 12
+
+
+def test_a_repeat_is_answered_when_what_it_names_is_gone(api: Api) -> None:
+    """The lane left the network after the order was held: the first answer stands."""
+    lane_id, level, request_id = fresh("lane"), fresh("level"), fresh("request")
+    lane = {"service_level": level, "parcel_micros": 5_000_000}
+    made = api.network.CreateLane(make(n.CreateLaneRequest, lane_id=lane_id, lane=lane)).lane
+    apple = api.stocked(5, STORE_1)
+    first = allocate(api, order((apple, 1), level=level), request_id=request_id)
+    api.network.DeleteLane(make(n.DeleteLaneRequest, name=made.name))
+    again = allocate(api, order((apple, 1), level=level), request_id=request_id)
+    assert (again.repeated_request, again.reservation.name) == (True, first.reservation.name)
+    assert again.plan == first.plan
+    found = failure(allocate, api, order((apple, 2), level=level), request_id=request_id)
+    assert found.metadata == {"field": "order"}
+    rejected = make(
+        r.RejectAssignmentRequest, name=first.reservation.name, location=STORE_1, reason=r.REJECT_REASON_NOT_IN_STOCK
+    )
+    assert api.reservations.RejectAssignment(rejected).status == r.TRANSITION_STATUS_DONE
+    assert api.stock(apple, STORE_1).on_hand == 4
+
+
+@contextmanager
+def rosy(service: LocalService, sku: str, location: str) -> Iterator[None]:
+    """The gateway believes that a location has 100 units more of a SKU than it has."""
+    model = service.gateways[0].router.model
+    cell = model.rows[sku], model.columns((location.removeprefix("locations/"),))[0]
+    model.free[cell] += 100
+    yield
+    model.free[cell] -= 100

@@ -106,8 +106,8 @@ async def _load(service: RunningService, books: Books, number: int, stop: thread
     async with AsyncClient(service.address, timeout_s=2, retries_max=1) as client:
         stock = [
             Movement(SOURCE, f"open-{number}-{where}-{sku}", where, sku, MovementType.RECEIPT, 400)
-            for where in LOCATIONS
-            for sku in SKUS
+            for n, sku in enumerate(SKUS)
+            for where in (LOCATIONS if n % 2 else [LOCATIONS[n // 2 % len(LOCATIONS)]])  # so that orders are split
         ]
         await client.with_options(timeout_s=30, retries_max=50).record(stock)
         books.on_hand.update({(m.location, m.sku): m.quantity for m in stock})

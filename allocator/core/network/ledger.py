@@ -33,6 +33,7 @@ class NetworkLedger:
         profiles: sourcing profiles by id.
         actors: names of the actors that host stock ledgers.
         placement: location -> actor.
+        created_ns: location -> when it came into the network, ns since 1970 UTC.
         version: sequence number of the last closed batch.
     """
 
@@ -46,6 +47,7 @@ class NetworkLedger:
         self.profiles: dict[str, t.Profile] = {}
         self.actors: tuple[str, ...] = ()
         self.placement: dict[str, str] = {}
+        self.created_ns: dict[str, int] = {}
         self.requests = RequestTable(self.limits)
 
     def execute(self, command: t.NetworkCommand, now_ns: int) -> tuple[NetworkResult, list[t.NetworkChanged]]:
@@ -80,13 +82,14 @@ class NetworkLedger:
         command = event.command
         match command:
             case t.CreateLocation():
-                self._put(command.location)
+                self._put(command.location, event.at_ns)
             case t.UpdateLocation():
-                self._put(changed(self.locations[command.location.location], command.location, command.fields))
+                old = self.locations[command.location.location]
+                self._put(changed(old, command.location, command.fields), event.at_ns)
             case t.DeleteLocation():
                 self._delete(command.location)
             case t.LoadNetwork():
-                self._load(command)
+                self._load(command, event.at_ns)
             case t.Place():
                 self.actors = command.actors
                 self.placement = dict(command.placement)
@@ -132,6 +135,7 @@ class NetworkLedger:
             "profiles": list(self.profiles.values()),
             "actors": self.actors,
             "placement": self.placement,
+            "created_ns": self.created_ns,
         }
 
     def snapshot(self) -> bytes:
@@ -163,8 +167,10 @@ class NetworkLedger:
         self.profiles = {row[0]: t.Profile(*row) for row in state.get("profiles", ())}
         self.actors = state["actors"]
         self.placement = dict(state["placement"])
+        self.created_ns = dict(state.get("created_ns", ()))  # builds before did not note it
 
-    def _put(self, location: t.Location) -> None:
+    def _put(self, location: t.Location, at_ns: int) -> None:
+        self.created_ns.setdefault(location.location, at_ns)
         self.locations[location.location] = location
         if location.location not in self.placement and self.actors:
             loads = Counter(self.placement.values())
@@ -178,9 +184,9 @@ class NetworkLedger:
                 left = tuple(member for member in group.locations if member != location)
                 self.groups[name] = group._replace(locations=left)
 
-    def _load(self, command: t.LoadNetwork) -> None:
+    def _load(self, command: t.LoadNetwork, at_ns: int) -> None:
         for location in command.locations:
-            self._put(location)
+            self._put(location, at_ns)
         self.groups.update({row.group: row for row in command.groups})
         self.lanes.update({row.lane: row for row in command.lanes})
         self.profiles.update({row.profile: row for row in command.profiles})

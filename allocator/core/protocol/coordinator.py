@@ -119,6 +119,7 @@ def settle(terms: Terms, plan: Planner, conclude: Conclusion, token: str) -> Gen
     is concluded by the home as well, so that a repeat gets the first answer. `token` is new for each call.
     """
     refused: list[Holds] = []
+    void = False
     for attempt in range(ATTEMPTS_MAX):
         wanted = plan(refused)
         if not wanted:
@@ -135,6 +136,9 @@ def settle(terms: Terms, plan: Planner, conclude: Conclusion, token: str) -> Gen
         concluded = yield from _conclude(terms.home, conclude(holds), holds)
         if concluded is not None:
             return concluded
+        void = True
+    if void and not refused:  # nobody said no: whoever asks again may have it
+        return Concluded()
     return (yield from _refuse(terms.home, conclude(None)))
 
 

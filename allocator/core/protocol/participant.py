@@ -26,6 +26,7 @@ class _Changes(NamedTuple):
     released: Lines = ()
     lost: Lines = ()
     damaged: Lines = ()
+    missed: tuple[tuple[str, int, int], ...] = ()
 
 
 def decide_follow(ledger: StockLedger, command: t.Follow, now_ns: int) -> Decision:
@@ -63,7 +64,7 @@ def apply_followed(ledger: StockLedger, event: t.Followed) -> None:
 
 
 def _do(ledger: StockLedger, part: Reservation, event: t.Followed) -> None:
-    at_ns, command, fulfilled, released, lost, damaged = event
+    at_ns, command, fulfilled, released, lost, damaged, missed = event
     part.seq = max(part.seq, command.seq)
     if command.full:
         ledger.capacity.fill(part.pick_at_ns)
@@ -72,6 +73,11 @@ def _do(ledger: StockLedger, part: Reservation, event: t.Followed) -> None:
     if fulfilled:
         ship(ledger, part, fulfilled, at_ns)
     _take_off(ledger, part, lost, damaged, at_ns)
+    for sku, units_lost, units_damaged in missed:
+        part.note_lost(sku, units_lost, 0)
+        part.note_lost(sku, units_damaged, 1)
+        part.note_filled(sku, units_lost + units_damaged)  # for the home they were in stock
+        ledger.reservations.filling[part.id] = None
     part.expires_ns = asks_at(command)
     part.updated_ns = at_ns
     end = State(max(State.RELEASED, command.state))
@@ -89,6 +95,7 @@ def _changes(part: Reservation, command: t.Follow) -> _Changes:
     """What the part has to do to get where its home is, as far as units are open: what movements took has left."""
     open_units = dict(part.open_lines())
     rows: list[tuple[str, list[int]]] = []
+    missed: list[tuple[str, int, int]] = []
     for home in command.done:
         here = part.so_far(home.sku)
         decided = (
@@ -102,10 +109,24 @@ def _changes(part: Reservation, command: t.Follow) -> _Changes:
             some = max(0, min(wanted, open_units.get(home.sku, 0)))
             open_units[home.sku] = open_units.get(home.sku, 0) - some
             units.append(some)
+        declined = _missed(part, home.sku, units)
+        missed += [(home.sku, *declined)] if any(declined) else []
         rows.append((home.sku, units))
     if command.state > State.COMMITTED:
         rows += [(sku, [0, left, 0, 0]) for sku, left in open_units.items() if left]
-    return _Changes(*(_summed((sku, units[fate]) for sku, units in rows) for fate in t.Fate))
+    fulfilled, released, lost, damaged = (_summed((sku, units[fate]) for sku, units in rows) for fate in t.Fate)
+    return _Changes(fulfilled, released, lost, damaged, tuple(missed))
+
+
+def _missed(part: Reservation, sku: str, units: list[int]) -> tuple[int, int]:
+    """Of `units` by fate, those declined as lost or damaged that only wait; they are released instead."""
+    in_stock = max(0, part.stock_of(sku) - units[t.Fate.FULFILLED])
+    lost = max(0, units[t.Fate.LOST] - in_stock)
+    damaged = max(0, units[t.Fate.DAMAGED] - max(0, in_stock - units[t.Fate.LOST]))
+    units[t.Fate.LOST] -= lost
+    units[t.Fate.DAMAGED] -= damaged
+    units[t.Fate.RELEASED] += lost + damaged
+    return lost, damaged
 
 
 def _take_off(ledger: StockLedger, part: Reservation, lost: Lines, damaged: Lines, at_ns: int) -> None:

@@ -182,7 +182,11 @@ class PickupMissed(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """A part followed its home; the units that changed because of it, by what became of them."""
+    """A part followed its home; the units that changed because of it, by what became of them.
+
+    `missed` are units of `released` that were declined as lost or damaged, (SKU, lost, damaged), but only waited for
+    supply: there is no stock to correct for them.
+    """
 
     at_ns: int
     command: Follow
@@ -190,6 +194,7 @@ class Followed(NamedTuple):
     released: Lines = ()
     lost: Lines = ()
     damaged: Lines = ()
+    missed: tuple[tuple[str, int, int], ...] = ()
 
 
 class Confirmed(NamedTuple):
