@@ -136,7 +136,7 @@ def _effects(event: Event) -> Iterator[_Effect]:
 
 def _followed(event: Followed) -> Iterator[_Effect]:
     """What left a part of a reservation over several locations, or was declined by its location."""
-    at_ns, command, fulfilled, _, lost, damaged = event
+    at_ns, command, fulfilled, lost, damaged = event.at_ns, event.command, event.fulfilled, event.lost, event.damaged
     for sku, quantity in fulfilled:
         yield _Effect(sku, FULFILMENT, "", "", -quantity, at_ns, reservation=command.hold)
     for sku, quantity in lost:

@@ -20,6 +20,8 @@ from allocator.core.commands import (
 from allocator.core.commands import Write as Command
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S
+from allocator.core.protocol.types import Follow, Followed
+from allocator.core.results import State
 from tests.unit.adapters.helpers import LOCATION, NOW_NS
 from tests.unit.adapters.journaled import receipt
 
@@ -129,6 +131,20 @@ def test_fulfilled_units_are_posted_with_reservation_and_order() -> None:
     assert (fulfilled.reservations, fulfilled.orders) == (("r1",), ("A-1001",))
     (sold,) = postings(ledger, Movement("//pos", "m1", 0, "A", MovementType.SALE, 2, reservation="r1"))
     assert (sold.type, sold.quantity, sold.reservations, sold.orders) == ("sale", -2, ("r1",), ("A-1001",))
+
+
+def test_what_became_of_a_part_is_posted_under_its_reservation() -> None:
+    """Shipped units leave; units that the location did not find leave as declined; damaged ones change disposition."""
+    follow = Follow("r1~t0.0", 3, State.COMMITTED)
+    event = Followed(NOW_NS, follow, (("A", 2),), (("A", 4),), (("A", 1),), (("A", 3),), (("A", 1, 1),))
+    found = postings_of(LOCATION, 1, [(event, "", "")], lambda name: ORDERS.get(name.partition("~")[0], ""))
+    assert [(p.type, p.reason, p.disposition, p.quantity) for p in found] == [
+        ("fulfilment", "", "", -2),
+        ("declined", "not_in_stock", "", -1),
+        ("disposition_change", "damaged", "", -3),
+        ("disposition_change", "damaged", "damaged", 3),
+    ]
+    assert {(p.reservations, p.orders) for p in found} == {(("r1",), ("A-1001",))}
 
 
 def test_nothing_else_is_posted() -> None:
