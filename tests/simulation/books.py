@@ -214,8 +214,15 @@ class Books:
         if command.state == State.COMMITTED:
             hold.state = State.COMMITTED
         self._leave(hold, event.fulfilled, event)
+        declined = Counter(dict(event.lost)) + Counter(dict(event.damaged))
+        if any(units > hold.in_stock(sku) for sku, units in declined.items()):
+            raise Violation(1, f"{self.location}: more is declined than was there, by {event}")
         for fate in hold.back:
             self._give_back(hold, getattr(event, fate), fate, event)
+        for sku, lost, damaged in event.missed:  # they only waited: nothing to correct, and declined all the same
+            hold.back["released"][sku] -= lost + damaged
+            hold.back["lost"][sku] += lost
+            hold.back["damaged"][sku] += damaged
         for sku, units in event.lost:
             self.shelf(sku).change(-units, event.at_ns)
         for sku, units in event.damaged:
