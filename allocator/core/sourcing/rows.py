@@ -54,14 +54,20 @@ class Rows(NamedTuple):
         while len(missing) and (least := float(missing[missing.argmin()])) < np.inf:
             equal = (missing == least).nonzero()[0]
             micros = np.rint(self.score.take(equal) * 1e6)
+            top = int(equal[micros.argmin()])
+            yield self._found(top, least)
             if len(micros) > TRIES_MAX:
                 near = (micros <= np.partition(micros, TRIES_MAX)[TRIES_MAX]).nonzero()[0]
                 equal, micros = equal.take(near), micros.take(near)
             for row in equal.take(micros.argsort(kind="stable")).tolist():
-                members = tuple(sorted([column for column in self.members[row].tolist() if column >= 0]))
-                score = float(self.score[row])
-                yield Found(int(least), round(score * 1e6), len(members), members, score)
+                if row != top:
+                    yield self._found(row, least)
             missing = np.where(missing == least, np.inf, missing)
+
+    def _found(self, row: int, missing: float) -> Found:
+        members = tuple(sorted([column for column in self.members[row].tolist() if column >= 0]))
+        score = float(self.score[row])
+        return Found(int(missing), round(score * 1e6), len(members), members, score)
 
 
 def best(choice: Choice, rows: Rows, plans_max: int) -> list[Found]:
