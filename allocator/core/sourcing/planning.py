@@ -80,7 +80,7 @@ def score(
     values = terms(table, order, stock, reach, columns, available)
     fixed, unit = weighted(values, order.profile)
     need = np.array([quantity for _, quantity, _ in order.lines], dtype=np.float64)
-    have = np.minimum(np.maximum(available, 0.0), need[:, None])
+    have = np.minimum(available, need[:, None])
     room = None if values.filling is None else _rooms(stock, columns, sum(need.tolist()))
     if room is not None:
         have = np.minimum(have, room)

@@ -99,7 +99,8 @@ class StockPicture(NamedTuple):
     """What the read model knows; columns in the order of `NetworkTable.locations`.
 
     Attributes:
-        available: int64 (lines, locations), units that can be promised on the order's channel (by its date, if any).
+        available: int64 (lines, locations), units that can be promised on the order's channel (by its date, if any),
+            never below 0.
         capacity_left: int64 (locations,), units or orders the pick window still takes; CAPACITY_UNLIMITED: no limit.
         capacity_limit: int64 (locations,), limit of that window; CAPACITY_UNLIMITED: none.
         capacity_by_order: bool (locations,), the window counts orders, not units.
