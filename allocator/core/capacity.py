@@ -9,7 +9,7 @@ from allocator.core.commands import Capacity, Measure
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
 
 
 class CapacityBook:

@@ -11,7 +11,7 @@ from allocator.core.promise import least_projection
 if TYPE_CHECKING:
     from allocator.core.commands import Lines, Reserve
     from allocator.core.ledger import StockLedger
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
     from allocator.core.results import Rejected
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from allocator.core.commands import GetReservation, GetStock, ListReservations, ListStock, ListSupply, Summarise
     from allocator.core.ledger import StockLedger
     from allocator.core.protocol.headers import Header
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
 
 
 def get_stock(ledger: StockLedger, query: GetStock) -> StockPage | Rejected:

@@ -21,7 +21,7 @@ from allocator.core.results import (
 
 if TYPE_CHECKING:
     from allocator.core.commands import Write
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
     from allocator.core.results import Result
 
 _NOT_ASKED = frozenset(("elsewhere",))

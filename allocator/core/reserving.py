@@ -11,7 +11,7 @@ from allocator.core.events import Refused, Reserved
 from allocator.core.limits import QUANTITY_MAX, TTL_MAX_NS, TTL_MIN_NS
 from allocator.core.promising import beyond_stock, check_promise, let_wait, pick_at, with_supply
 from allocator.core.repeats import reserve_result, reserved_before
-from allocator.core.reservations import Reservation
+from allocator.core.reservation import Reservation
 from allocator.core.results import HeldLine, Reason, Rejected, ReserveResult, ReserveStatus, State
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from allocator.core.ledger import StockLedger
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
 
 
 def shortage_after(  # noqa: PLR0913  # one change, told by its parts

@@ -12,7 +12,7 @@ from allocator.core.limits import LedgerLimits
 from allocator.core.movements import SequenceWindow
 from allocator.core.protocol.headers import Header
 from allocator.core.protocol.types import Done
-from allocator.core.reservations import Reservation
+from allocator.core.reservation import Reservation
 from allocator.core.stock import COLUMNS, StockColumns
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from allocator.core.checks import check_lines, check_ttl
 from allocator.core.commands import Commit, Extend, Fulfil, Release, merge_lines
 from allocator.core.events import Committed, Expired, Extended, Fulfilled, Refused, Released
 from allocator.core.protocol import home
-from allocator.core.reservations import FULFILLED, RELEASED, Reservation
+from allocator.core.reservation import FULFILLED, RELEASED, Reservation
 from allocator.core.results import Reason, Rejected, State, TransitionResult, TransitionStatus
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import heapq
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
 
 K = TypeVar("K", int, str)
 

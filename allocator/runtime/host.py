@@ -16,13 +16,13 @@ import structlog
 from allocator.core import codec
 from allocator.core import commands as c
 from allocator.core.errors import AllocatorError
-from allocator.core.events import Limited, ShortageFound, SupplyShort
+from allocator.core.events import Limited
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import CLOCK_SKEW_MAX_NS, NS_PER_S
-from allocator.core.protocol.types import PickupMissed
 from allocator.core.results import Reason, Rejected
 from allocator.core.settling import with_news
 from allocator.journal.port import Entry, Snapshot, Write
+from allocator.runtime.alerts import alert
 from allocator.runtime.errors import HostFailedError
 from allocator.runtime.hosted import Hosted, Status
 
@@ -96,7 +96,7 @@ class LedgerHost:
             batches = [_Batch(item) for item in self._serving()]
             for batch in batches:
                 ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
-                _tell(batch.item.name, ended, "")
+                alert(batch.item.name, ended, "")
                 batch.add(ended)
             self._close(batches)
             ticket = self._ticket
@@ -215,7 +215,7 @@ class LedgerHost:
         batches = {name: _Batch(item) for name in names if (item := self._answering(name)) is not None}
         for batch in batches.values():
             ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
-            _tell(batch.item.name, ended, "")
+            alert(batch.item.name, ended, "")
             batch.add(ended)
         for name, array, correlation_id, traceparent in calls:
             if name not in batches:
@@ -225,7 +225,7 @@ class LedgerHost:
             result, events = self._answer(batch.item, array, now_ns + batch.item.lead_ns, correlation_id)
             results.append(codec.tagged(result))
             if events:
-                _tell(name, events, correlation_id)
+                alert(name, events, correlation_id)
                 batch.add(events, correlation_id, traceparent)
                 if batch.bytes > BATCH_BYTES_MAX:
                     self._close([batch])
@@ -342,16 +342,3 @@ def _not_serving(name: str, item: Hosted | None) -> Rejected:
     return Rejected(
         Reason.RECOVERING, "location", f"location {name!r} is recovering{item.detail and ': ' + item.detail}"
     )
-
-
-def _tell(name: str, events: Iterable[Any], correlation_id: str) -> None:
-    """Log what people want to know at once."""
-    for event in events:
-        if type(event) is SupplyShort and event.missing:
-            log.warning("supply short", location=name, sku=event.sku, supply=event.supply, missing=event.missing,
-                        reservations=event.reservations, correlation_id=correlation_id)  # fmt: skip
-        if type(event) is PickupMissed:
-            log.info("pickup missed", location=name, reservation=event.reservation, order=event.order)
-        if type(event) is ShortageFound:
-            log.warning("shortage", location=name, sku=event.sku, missing=event.missing,
-                        reservations=event.reservations, correlation_id=correlation_id)  # fmt: skip

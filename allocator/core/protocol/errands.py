@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from allocator.core.ledger import StockLedger
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
 
 PATIENCE_NS: Final = NS_PER_S
 """How long a new errand waits for the gateway that caused it to carry it."""

@@ -13,7 +13,7 @@ from allocator.core.protocol import types as t
 from allocator.core.protocol.answers import AmendResult, Heard, OpenResult, OpenStatus
 from allocator.core.protocol.headers import Header, Part
 from allocator.core.repeats import amend_result, decided_result, open_result, opened_before
-from allocator.core.reservations import RELEASED
+from allocator.core.reservation import RELEASED
 from allocator.core.results import (
     Reason,
     Rejected,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from allocator.core.commands import PlacedLines, Transition
     from allocator.core.events import Event
     from allocator.core.ledger import Decision, StockLedger
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
     from allocator.core.results import ReservationView
 
 _ENDED = {

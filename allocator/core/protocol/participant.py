@@ -13,7 +13,7 @@ from allocator.core.transitions import commit_units, give_back, ship
 if TYPE_CHECKING:
     from allocator.core.commands import Lines
     from allocator.core.ledger import Decision, StockLedger
-    from allocator.core.reservations import Reservation
+    from allocator.core.reservation import Reservation
 
 DAMAGED = "damaged"
 """Disposition of units that a location declined because they are damaged."""

@@ -14,7 +14,7 @@ from allocator.core.protocol.coordinator import Concluded, Holds, Terms, Wanted,
 from allocator.core.protocol.errands import Errands, carried
 from allocator.core.protocol.headers import Header
 from allocator.core.protocol.types import Amend, Open
-from allocator.core.reservations import Reservation
+from allocator.core.reservation import Reservation
 from allocator.core.results import ReservationPage, ReservationView, StockPage, StockView, TransitionResult
 from tests.unit.core.helpers import EVERYTHING, HOUR, NOW, TTL, S, receipt
 
