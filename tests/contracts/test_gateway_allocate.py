@@ -5,15 +5,20 @@ from contextlib import contextmanager
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import network_pb2 as n
 from allocator.v1 import reservation_pb2 as r
 from allocator.v1 import sourcing_pb2 as s
 from allocator.v1.common_pb2 import FULFILMENT_MODE_PICKUP, FULFILMENT_MODE_SHIP_FROM_STORE
-from tests.support.api import DC, STORE_1, STORE_2, Api, failure, make, movement
+from tests.support.api import DC, STORE_1, STORE_2, Api, failure, make, movement, now
 from tests.support.gateway import LocalService, fresh
 
 pytest_plugins = ("tests.support.gateway_fixtures",)
+
+DAY_S = 86_400
+SUPPLY = i.SUPPLY_KIND_PURCHASE_ORDER
 
 
 @pytest.fixture
@@ -235,3 +240,42 @@ def rosy(service: LocalService, sku: str, location: str) -> Iterator[None]:
     model.free[cell] += 100
     yield
     model.free[cell] -= 100
+
+
+def expect(api: Api, sku: str, quantity: int, at: str) -> Timestamp:
+    """Announce supply for tomorrow; returns the day after, to promise by."""
+    tomorrow, later = now(), now()
+    tomorrow.seconds += DAY_S
+    later.seconds += 2 * DAY_S
+    line = {"supply": fresh("po"), "sku": sku, "quantity": quantity, "expect_time": tomorrow, "kind": SUPPLY}
+    api.inventory.SetSupply(make(i.SetSupplyRequest, location=at, lines=[line], request_id=fresh("request")))
+    return later
+
+
+@pytest.mark.parametrize("reason", [r.REJECT_REASON_NOT_IN_STOCK, r.REJECT_REASON_DAMAGED])
+def test_declined_units_that_only_waited_correct_no_stock(api: Api, level: str, reason: int) -> None:
+    """Of six units two were in stock: no more than these two can be missing or damaged."""
+    apple = api.stocked(2, STORE_1)
+    by = expect(api, apple, 5, STORE_1)
+    response = allocate(api, order((apple, 6), level=level, promise_by=by))
+    assert response.status == r.ALLOCATE_STATUS_HELD
+    name = response.reservation.name
+    request = make(r.RejectAssignmentRequest, name=name, location=STORE_1, reason=reason, skip_resourcing=True)
+    assert api.reservations.RejectAssignment(request).status == r.TRANSITION_STATUS_DONE
+    stock = api.stock(apple, STORE_1)
+    unsellable = sum(row.quantity for row in stock.unsellable)
+    assert (stock.on_hand - unsellable, stock.held, stock.waiting) == (0, 0, 0)
+    assert stock.on_hand >= 0
+
+
+def test_a_dated_order_is_sourced_again_with_its_date(api: Api, level: str) -> None:
+    """What another location expects in time may take over, as it might have in the first place."""
+    apple = api.stocked(2, STORE_1)
+    by = expect(api, apple, 1, STORE_1)
+    name = allocate(api, order((apple, 2), level=level, promise_by=by)).reservation.name
+    expect(api, apple, 5, STORE_2)
+    request = make(r.RejectAssignmentRequest, name=name, location=STORE_1, reason=r.REJECT_REASON_NOT_IN_STOCK)
+    rejected = api.reservations.RejectAssignment(request)
+    assert [(row.location, row.quantity) for row in rejected.assignments] == [(STORE_2, 2)]
+    assert not rejected.shortfalls
+    assert api.stock(apple, STORE_2).waiting == 2
