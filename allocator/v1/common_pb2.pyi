@@ -14,7 +14,7 @@ Conventions, for every message of the package:
   `count` and `maximum`.
 - A business refusal (too little stock, an expired hold) is not an error but a `status` in the response.
 - Every error carries one `google.rpc.ErrorInfo` with domain `allocator.v1` and one of the reasons in ErrorReason.
-- Any call may end in RESOURCE_EXHAUSTED (OVERLOADED, with `google.rpc.RetryInfo`; nothing happened) or
+- Any call may end in RESOURCE_EXHAUSTED (OVERLOADED, RATE_LIMITED, with `google.rpc.RetryInfo`; nothing happened) or
   UNAVAILABLE (RECOVERING, DRAINING, OUTCOME_UNKNOWN); comments of methods name only what is special to them.
 - Every write takes an optional `request_id`, an id of up to 36 characters, best a UUID. The same id again, through
   any gateway, before or after a restart, gets the first answer and acts once; with other content it is
@@ -90,10 +90,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_LOCATION_GROUP_IN_USE: _ErrorReason.ValueType  # 31
     """FAILED_PRECONDITION: the group cannot be deleted, because a lane begins there; metadata `location_group`, `lane`."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 40
-    """RESOURCE_EXHAUSTED: a queue on the way is full; nothing happened. RetryInfo says when to come back."""
+    """RESOURCE_EXHAUSTED: there is too much to do: a queue on the way is full or late; nothing happened. RetryInfo says
+    when to come back. Reads are refused first, then new holds.
+    """
     ERROR_REASON_TABLE_FULL: _ErrorReason.ValueType  # 41
     """RESOURCE_EXHAUSTED: a bounded table of the location is full (SKUs, live reservations); nothing happened. Metadata
     `field` names the table.
+    """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 42
+    """RESOURCE_EXHAUSTED: this client makes more calls than the settings allow one; nothing happened. RetryInfo says when
+    its next call may come. The metadata `x-client-id` of a call names its client, else its address does.
     """
     ERROR_REASON_RECOVERING: _ErrorReason.ValueType  # 50
     """UNAVAILABLE: the location is starting or recovering; nothing happened. Metadata `location`."""
@@ -160,10 +166,16 @@ begins there; metadata `location`, and `lane` when it is a lane.
 ERROR_REASON_LOCATION_GROUP_IN_USE: ErrorReason.ValueType  # 31
 """FAILED_PRECONDITION: the group cannot be deleted, because a lane begins there; metadata `location_group`, `lane`."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 40
-"""RESOURCE_EXHAUSTED: a queue on the way is full; nothing happened. RetryInfo says when to come back."""
+"""RESOURCE_EXHAUSTED: there is too much to do: a queue on the way is full or late; nothing happened. RetryInfo says
+when to come back. Reads are refused first, then new holds.
+"""
 ERROR_REASON_TABLE_FULL: ErrorReason.ValueType  # 41
 """RESOURCE_EXHAUSTED: a bounded table of the location is full (SKUs, live reservations); nothing happened. Metadata
 `field` names the table.
+"""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 42
+"""RESOURCE_EXHAUSTED: this client makes more calls than the settings allow one; nothing happened. RetryInfo says when
+its next call may come. The metadata `x-client-id` of a call names its client, else its address does.
 """
 ERROR_REASON_RECOVERING: ErrorReason.ValueType  # 50
 """UNAVAILABLE: the location is starting or recovering; nothing happened. Metadata `location`."""

@@ -616,6 +616,62 @@ class BatchReserveResponse(_message.Message):
 Global___BatchReserveResponse: _TypeAlias = BatchReserveResponse  # noqa: Y015
 
 @_typing.final
+class StreamReserveRequest(_message.Message):
+    """One reserve on the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reserve(self) -> Global___ReserveRequest:
+        """The reserve. Absent: answered with INVALID_ARGUMENT."""
+
+    def __init__(
+        self,
+        *,
+        reserve: Global___ReserveRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reserve", b"reserve"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reserve", b"reserve"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamReserveRequest: _TypeAlias = StreamReserveRequest  # noqa: Y015
+
+@_typing.final
+class StreamReserveResponse(_message.Message):
+    """The answer to one reserve, in the order of reserves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reserve(self) -> Global___ReserveResponse:
+        """The answer; may be a refusal."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """The error Reserve would have ended in, with the same details."""
+
+    def __init__(
+        self,
+        *,
+        reserve: Global___ReserveResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "reserve", b"reserve", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "reserve", b"reserve", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["reserve", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___StreamReserveResponse: _TypeAlias = StreamReserveResponse  # noqa: Y015
+
+@_typing.final
 class LineQuantity(_message.Message):
     """Units on a line of a reservation."""
 

@@ -50,6 +50,11 @@ class ReservationServiceStub:
                 request_serializer=allocator_dot_v1_dot_reservation__pb2.BatchReserveRequest.SerializeToString,
                 response_deserializer=allocator_dot_v1_dot_reservation__pb2.BatchReserveResponse.FromString,
                 _registered_method=True)
+        self.StreamReserve = channel.stream_stream(
+                '/allocator.v1.ReservationService/StreamReserve',
+                request_serializer=allocator_dot_v1_dot_reservation__pb2.StreamReserveRequest.SerializeToString,
+                response_deserializer=allocator_dot_v1_dot_reservation__pb2.StreamReserveResponse.FromString,
+                _registered_method=True)
         self.CommitReservation = channel.unary_unary(
                 '/allocator.v1.ReservationService/CommitReservation',
                 request_serializer=allocator_dot_v1_dot_reservation__pb2.CommitReservationRequest.SerializeToString,
@@ -114,6 +119,14 @@ class ReservationServiceServicer:
 
     def BatchReserve(self, request, context):
         """Holds for many independent orders in one message. One's refusal or error does not touch the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamReserve(self, request_iterator, context):
+        """Answers a stream of reserves in order, many under way at once. One's refusal or error does not touch the others. A
+        stream that ends early leaves those without an answer unknown: send them again with the same request ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,6 +213,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.BatchReserve,
                     request_deserializer=allocator_dot_v1_dot_reservation__pb2.BatchReserveRequest.FromString,
                     response_serializer=allocator_dot_v1_dot_reservation__pb2.BatchReserveResponse.SerializeToString,
+            ),
+            'StreamReserve': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamReserve,
+                    request_deserializer=allocator_dot_v1_dot_reservation__pb2.StreamReserveRequest.FromString,
+                    response_serializer=allocator_dot_v1_dot_reservation__pb2.StreamReserveResponse.SerializeToString,
             ),
             'CommitReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.CommitReservation,
@@ -324,6 +342,33 @@ class ReservationService:
             '/allocator.v1.ReservationService/BatchReserve',
             allocator_dot_v1_dot_reservation__pb2.BatchReserveRequest.SerializeToString,
             allocator_dot_v1_dot_reservation__pb2.BatchReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamReserve(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/allocator.v1.ReservationService/StreamReserve',
+            allocator_dot_v1_dot_reservation__pb2.StreamReserveRequest.SerializeToString,
+            allocator_dot_v1_dot_reservation__pb2.StreamReserveResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,10 @@ class ReservationServiceStub:
     """
     BatchReserve: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.BatchReserveRequest, _reservation_pb2.BatchReserveResponse]
     """Holds for many independent orders in one message. One's refusal or error does not touch the others."""
+    StreamReserve: _grpc.StreamStreamMultiCallable[_reservation_pb2.StreamReserveRequest, _reservation_pb2.StreamReserveResponse]
+    """Answers a stream of reserves in order, many under way at once. One's refusal or error does not touch the others. A
+    stream that ends early leaves those without an answer unknown: send them again with the same request ids.
+    """
     CommitReservation: _grpc.UnaryUnaryMultiCallable[_reservation_pb2.CommitReservationRequest, _reservation_pb2.CommitReservationResponse]
     """Commits: the order is placed, held units become committed and no longer expire. DONE too when it is COMMITTED
     already; refused once it has ended. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
@@ -89,6 +93,10 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     """
     BatchReserve: _aio.UnaryUnaryMultiCallable[_reservation_pb2.BatchReserveRequest, _reservation_pb2.BatchReserveResponse]  # type: ignore[assignment]
     """Holds for many independent orders in one message. One's refusal or error does not touch the others."""
+    StreamReserve: _aio.StreamStreamMultiCallable[_reservation_pb2.StreamReserveRequest, _reservation_pb2.StreamReserveResponse]  # type: ignore[assignment]
+    """Answers a stream of reserves in order, many under way at once. One's refusal or error does not touch the others. A
+    stream that ends early leaves those without an answer unknown: send them again with the same request ids.
+    """
     CommitReservation: _aio.UnaryUnaryMultiCallable[_reservation_pb2.CommitReservationRequest, _reservation_pb2.CommitReservationResponse]  # type: ignore[assignment]
     """Commits: the order is placed, held units become committed and no longer expire. DONE too when it is COMMITTED
     already; refused once it has ended. Unknown reservation: NOT_FOUND, RESERVATION_UNKNOWN.
@@ -151,6 +159,16 @@ class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_pb2.BatchReserveResponse, _abc.Awaitable[_reservation_pb2.BatchReserveResponse]]:
         """Holds for many independent orders in one message. One's refusal or error does not touch the others."""
+
+    @_abc_1.abstractmethod
+    def StreamReserve(
+        self,
+        request_iterator: _MaybeAsyncIterator[_reservation_pb2.StreamReserveRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_reservation_pb2.StreamReserveResponse], _abc.AsyncIterator[_reservation_pb2.StreamReserveResponse]]:
+        """Answers a stream of reserves in order, many under way at once. One's refusal or error does not touch the others. A
+        stream that ends early leaves those without an answer unknown: send them again with the same request ids.
+        """
 
     @_abc_1.abstractmethod
     def CommitReservation(

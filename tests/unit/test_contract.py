@@ -25,8 +25,8 @@ CONTRACT = proto.SOURCES / proto.PACKAGE
 LINE_LENGTH_MAX = 120
 SERVICES = {
     "AvailabilityService": "CheckAvailability BatchGetAvailability WatchAvailability QueryAvailability",
-    "ReservationService": "Reserve Allocate BatchReserve CommitReservation ExtendReservation ReleaseReservation"
-    " FulfilReservation TransferReservation RejectAssignment GetReservation ListReservations",
+    "ReservationService": "Reserve Allocate BatchReserve StreamReserve CommitReservation ExtendReservation"
+    " ReleaseReservation FulfilReservation TransferReservation RejectAssignment GetReservation ListReservations",
     "SourcingService": "Source ExplainSourcing",
     "InventoryService": "RecordMovements StreamMovements SetCount SetStockPolicy GetStock ListStock"
     " SetSupply ListSupply",
@@ -36,7 +36,7 @@ SERVICES = {
     " CreateSourcingProfile GetSourcingProfile ListSourcingProfiles UpdateSourcingProfile DeleteSourcingProfile",
 }
 READS = re.compile(r"(Check|BatchGet|Watch|Query|Get|List|Source|Explain)")
-CARRIERS = {"BatchReserveRequest", "StreamMovementsRequest"}
+CARRIERS = {"BatchReserveRequest", "StreamMovementsRequest", "StreamReserveRequest"}
 """Requests whose parts have a request_id each."""
 NARROW = {"page_size", "priority", "open_minute", "close_minute", "minute"}
 NARROW |= {"handling_days", "days", "distance_max_km", "splits_max", "plans_max", "plans_tried"}
@@ -216,11 +216,12 @@ def test_each_rpc_has_request_and_response_of_its_own(methods: list[MethodDescri
 
 
 def test_streams_are_where_the_contract_wants_them(methods: list[MethodDescriptorProto]) -> None:
-    """Watch streams one way, query and movements both ways, everything else is one call."""
+    """Watch streams one way, query, reserves and movements both ways, everything else is one call."""
     streaming = {m.name: (m.client_streaming, m.server_streaming) for m in methods}
     assert {name: shape for name, shape in streaming.items() if any(shape)} == {
         "WatchAvailability": (False, True),
         "QueryAvailability": (True, True),
+        "StreamReserve": (True, True),
         "StreamMovements": (True, True),
     }
 
