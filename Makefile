@@ -13,6 +13,8 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-e
 	--no-header --python-version 3.11
 UPGRADE ?=
 
+# Most tests wait for processes they started, so more of them than cores run at once; those of a file share those.
+TEST_PROCESSES ?= 4
 TORTURE_ROUNDS ?= 20
 SEEDS ?= 10000
 
@@ -30,7 +32,7 @@ demo: $(READY) ## Play two weeks of real orders, kill an actor in the middle, au
 	$(BIN)/python -m demo
 
 test: $(READY) ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: $(READY) ## Check style, types, the import rule and the generated code
 	$(BIN)/ruff check
