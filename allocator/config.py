@@ -37,16 +37,50 @@ class ServerSettings(_Section):
     port: int = Field(
         50051, ge=0, le=65535, description="TCP port, shared by all gateway processes; 0 picks a free one"
     )
+    front: Literal["auto", "envoy", "grpcio"] = Field(
+        "auto", description="what answers the sockets; auto: envoy where pyvoy is installed, else grpcio"
+    )
     gateways: int = Field(1, ge=1, le=64, description="gateway processes sharing the port")
     queue_max: int = Field(
         20_000, ge=1, description="commands waiting per actor and gateway; more get RESOURCE_EXHAUSTED"
     )
     batch_max: int = Field(1_024, ge=1, le=100_000, description="commands in one call to an actor")
-    in_flight_max: int = Field(2, ge=1, le=16, description="calls to one actor under way at once, per gateway")
+    in_flight_max: int = Field(1, ge=1, le=16, description="calls to one actor under way at once, per gateway")
     deadline_s: float = Field(10, gt=0, le=300, description="deadline of a call that comes without one, seconds")
     drain_s: float = Field(20, gt=0, le=600, description="how long SIGTERM waits for accepted calls, seconds")
     message_mb: int = Field(16, ge=1, le=256, description="largest request or response, MiB")
     streams_max: int = Field(1_000, ge=1, description="watch and query streams open at once, per gateway")
+    browse_wait_s: float = Field(
+        0.15, ge=0, le=60, description="when work waits longer, a share of the reads is refused, seconds; 0: never"
+    )
+    hold_wait_s: float = Field(0.3, ge=0, le=60, description="the same for new holds")
+    settle_wait_s: float = Field(2, ge=0, le=60, description="the same for everything else, such as commits, movements")
+    client_rate_per_s: float = Field(
+        0, ge=0, le=1e6, description="calls per second of one client, per gateway and kind of call; 0: no limit"
+    )
+    client_burst: int = Field(
+        0, ge=0, le=1_000_000, description="calls of one client at once; 0: as many as in a second"
+    )
+
+
+class TlsSettings(_Section):
+    """Encryption of the callers' connections; none without a certificate."""
+
+    certificate: Path | None = Field(
+        None, description="PEM file: the server's certificate and those between it and a root"
+    )
+    key: Path | None = Field(None, description="PEM file: the private key of the certificate")
+    client_ca: Path | None = Field(
+        None, description="PEM file: who signs callers' certificates; with it, callers without one are refused"
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: set both or neither")
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("client_ca needs certificate and key as well")
+        return self
 
 
 class JournalSettings(_Section):
@@ -64,9 +98,9 @@ class RuntimeSettings(_Section):
         0,
         ge=0,
         le=10_000,
-        description="pack all locations into this many actors; 0: one each, up to actors_max",
+        description="spread locations over this many actors; 0: up to actors_max",
     )
-    actors_max: int = Field(0, ge=0, le=10_000, description="most actors; 0: 4 per core, at least 16")
+    actors_max: int = Field(0, ge=0, le=10_000, description="most actors when actors is 0; 0: one for two cores")
     ray_address: str = Field("", description="Ray cluster to join; empty: a local one of our own")
     object_store_mb: int = Field(100, ge=80, description="Ray object store, MiB; hardly used")
     boot_timeout_s: float = Field(120, gt=0, description="how long actors and gateways may take to come up, seconds")
@@ -155,6 +189,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="the journal and service.json, which says where the service runs")
     network_file: Path | None = Field(None, description="YAML file of the network, loaded at start")
     server: ServerSettings = ServerSettings()
+    tls: TlsSettings = TlsSettings()
     journal: JournalSettings = JournalSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     limits: LimitSettings = LimitSettings()
@@ -262,10 +297,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"settings file {path} is not TOML: {error}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"settings file {path} is not UTF-8: {error.reason} at byte {error.start}") from None
-    for name in ("data_dir", "network_file"):
-        if isinstance(values.get(name), str):
-            values[name] = path.parent / values[name]
+    _from_folder(values, path.parent, ("data_dir", "network_file"))
+    if isinstance(values.get("tls"), dict):
+        _from_folder(values["tls"], path.parent, tuple(TlsSettings.model_fields))
     return values
+
+
+def _from_folder(values: dict[str, Any], folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        if isinstance(values.get(name), str):
+            values[name] = folder / values[name]
 
 
 def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

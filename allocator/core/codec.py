@@ -6,6 +6,7 @@ bytes readable, because missing trailing fields take their defaults.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import msgpack
@@ -103,8 +104,10 @@ KIND: dict[type, int] = {
 
 
 def _plain(cls: type) -> Decoder:
+    make, whole = partial(tuple.__new__, cls), len(cls._fields)  # type: ignore[attr-defined]  # a NamedTuple
+
     def decode(fields: Sequence[Any]) -> object:
-        return cls(*fields)
+        return make(fields) if len(fields) == whole else cls(*fields)  # the first is three times as fast
 
     return decode
 
@@ -113,19 +116,20 @@ def _nested(cls: type, **parts: Decoder) -> Decoder:
     """Decode fields of `cls` named in `parts` by their own decoders, the others as they are."""
     names: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]  # a NamedTuple
     places = [(names.index(name), decode) for name, decode in parts.items()]
+    make, whole = partial(tuple.__new__, cls), len(names)
 
     def decode(fields: Sequence[Any]) -> object:
         values = list(fields)
         for place, decoder in places:
             if place < len(values):
                 values[place] = decoder(values[place])
-        return cls(*values)
+        return make(values) if len(values) == whole else cls(*values)
 
     return decode
 
 
 def _each(decoder: Decoder) -> Decoder:
-    return lambda items: tuple(decoder(item) for item in items)
+    return lambda items: tuple([decoder(item) for item in items])
 
 
 def _optional(decoder: Callable[[Any], Any]) -> Decoder:
@@ -288,6 +292,11 @@ def untagged(array: Sequence[Any]) -> Any:  # noqa: ANN401  # a command, result 
     return _DECODE[array[0]](array[1:])
 
 
+def packer() -> Callable[[object], bytes]:
+    """A `pack` for one thread at a time: `pack` makes a buffer each time, which costs more than small values do."""
+    return cast("Callable[[object], bytes]", msgpack.Packer().pack)
+
+
 def pack(value: object) -> bytes:
     """Msgpack bytes of plain values and (untagged) tuples."""
     return cast("bytes", msgpack.packb(value))
@@ -332,10 +341,10 @@ Record = tuple["e.Event", str, str]
 """An event with the correlation id and the W3C traceparent of the call that caused it ("" when none did)."""
 
 
-def pack_record(record: Record) -> bytes:
-    """One record, to be joined with others by `join_records`."""
+def pack_record(record: Record, packed: Callable[[object], bytes] = pack) -> bytes:
+    """One record, to be joined with others by `join_records`; `packed` is `pack`, or a `packer()`."""
     event, correlation_id, traceparent = record
-    return pack((tagged(event), correlation_id, traceparent))
+    return packed(((KIND[type(event)], *event), correlation_id, traceparent))
 
 
 def join_records(packed: Sequence[bytes]) -> bytes:

@@ -158,7 +158,8 @@ class SupplyShort(NamedTuple):
     Attributes:
         at_ns: when that was noticed.
         sku: which.
-        supply: what came late, short or not at all; "" when it was something else, such as a loss of stock.
+        supply: what came late, short or not at all; "" when it was something else, such as a loss of stock. After a
+            restart it may be one that was late before.
         missing: units missing on the worst date; 0: what was told before is over.
         reservations: the newest of those promised until then, as many as cover `missing`.
         at_risk: how many reservations are promised until then.

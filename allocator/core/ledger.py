@@ -223,7 +223,7 @@ class StockLedger:
             event = e.Expired(now_ns, reservation.id, reservation.open_lines())
             self.apply(event)
             events.append(event)
-        for i, supply in self.supply.due.pop_overdue(now_ns):
+        for i, supply in self.supply.pop_overdue(now_ns):
             self.waiting.stir(i, supply)
         return events + self.settle(now_ns)
 

@@ -30,10 +30,16 @@ _SIGN = {
 _MAY_BE_NONE = (MovementType.COUNT, MovementType.SUPPLY)
 _NEVER_COUNTED = (MovementType.COUNT, MovementType.DISPOSITION_CHANGE, MovementType.SUPPLY)
 _SERVING = (MovementType.SALE, MovementType.SHIPMENT)
+_IN_OR_OUT = {kind.value: sign for kind, sign in _SIGN.items() if sign and kind != MovementType.ADJUSTMENT}
+# Plain ints: an attribute of an enum class costs as much as a whole dictionary look-up on this path.
+_COUNT, _APPLIED = MovementType.COUNT.value, MovementStatus.APPLIED.value
 
 
 def decide(ledger: StockLedger, movement: Movement, now_ns: int) -> Decision:
     """Record a movement; it is turned away only when malformed, a duplicate, or a count nobody can work out."""
+    decision = _plain(ledger, movement, now_ns)
+    if decision is not None:
+        return decision
     problem = _problem(ledger, movement, now_ns)
     if problem:
         return _answer(ledger, movement, MovementStatus.REJECTED, 0, *problem), ()
@@ -59,6 +65,29 @@ def decide(ledger: StockLedger, movement: Movement, now_ns: int) -> Decision:
     return result._replace(shortage=as_result(shortage)), (moved, shortage)
 
 
+def _plain(ledger: StockLedger, movement: Movement, now_ns: int) -> Decision | None:
+    """What nearly every movement is: units in or out, new, on time, of a stocked SKU; None for all others."""
+    (source, movement_id, sequence, sku, kind, quantity, disposition, from_disposition, reservation, occurred_ns,
+     _, _, _, _, supply, expect_ns, final, supply_kind) = movement  # fmt: skip
+    sign, stock = _IN_OR_OUT.get(kind), ledger.stock
+    i = stock.index.get(sku)
+    if (
+        sign is None
+        or i is None
+        or not 0 < quantity <= QUANTITY_MAX
+        or disposition or from_disposition or reservation or supply or expect_ns or final or supply_kind or sequence
+        or not source or not movement_id or (source, movement_id) in ledger.movements.ids
+        or occurred_ns > now_ns
+        or (stock.counted_ns and (occurred_ns or now_ns) <= stock.counted_ns[i])
+    ):  # fmt: skip
+        return None
+    delta = sign * quantity
+    if delta < 0 and stock.missing(i) > delta:  # it may leave too little
+        return None
+    result = MovementResult(_APPLIED, sku, stock.on_hand[i] + delta)
+    return result, (Moved(now_ns, movement, delta, 0),)
+
+
 def apply(ledger: StockLedger, event: Moved) -> None:
     """Make a movement so."""
     at_ns, movement, delta, served = event
@@ -74,11 +103,12 @@ def apply(ledger: StockLedger, event: Moved) -> None:
             ledger.reservations.tell(reservation)
         close_if_done(ledger, reservation, at_ns, State.RELEASED)
     stock.on_hand[i] += delta
-    for disposition, units in disposition_changes(movement):
-        shift_disposition(ledger, sku, disposition, units)
+    if movement.disposition or movement.from_disposition:
+        for disposition, units in disposition_changes(movement):
+            shift_disposition(ledger, sku, disposition, units)
     ledger.movements.note(movement, at_ns)
     occurred_ns = occurred(movement, at_ns)
-    if movement.type == MovementType.COUNT:
+    if movement.type == _COUNT:
         ledger.stock.note_count(i, occurred_ns)
     if delta:
         ledger.movements.add_delta(sku, occurred_ns, delta, ledger.version + 1, at_ns)

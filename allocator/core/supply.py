@@ -121,6 +121,18 @@ class SupplyBook:
         supplies = sorted(self.by_sku.get(i, {}).values(), key=lambda supply: (supply.expect_ns, supply.serial))
         return sum(s.open for s in supplies), tuple(s.view() for s in supplies[:SUPPLIES_TOLD_MAX])
 
+    def pop_overdue(self, now_ns: int) -> list[tuple[int, str]]:
+        """SKU index and supply of those still open that were expected before `now_ns`, the longest overdue first."""
+        found = []
+        for expect_ns, i, supply in self.due.pop_overdue(now_ns):
+            holders = self.by_sku.get(i)
+            if holders:
+                _, sku = next(iter(holders))
+                known = holders.get((supply, sku))
+                if known is not None and known.expect_ns == expect_ns:  # else it came, or is expected at another time
+                    found.append((i, supply))
+        return found
+
     def as_state(self) -> tuple[Any, ...]:
         """The state as plain values, for the snapshot."""
         return list(self.by_key.values()), list(self.ended), self.serial

@@ -75,10 +75,9 @@ class DueQueue:
         """Queue a supply of SKU index `i`."""
         heapq.heappush(self.entries, (expect_ns, i, supply))
 
-    def pop_overdue(self, now_ns: int) -> list[tuple[int, str]]:
-        """SKU index and supply of those that were expected before `now_ns`, the longest overdue first."""
+    def pop_overdue(self, now_ns: int) -> list[tuple[int, int, str]]:
+        """Date, SKU index and supply of those that were queued for before `now_ns`, the longest overdue first."""
         found = []
         while self.entries and self.entries[0][0] < now_ns:
-            _, i, supply = heapq.heappop(self.entries)
-            found.append((i, supply))
+            found.append(heapq.heappop(self.entries))
         return found

@@ -15,15 +15,13 @@ from allocator.journal.formats import Chain
 from allocator.journal.limits import READ_BYTES_MAX, READER_UNITS_MAX
 from allocator.journal.port import Damage, Entry, EntryDetail, JournalReader, ShardStatus, Snapshot
 from allocator.journal.rows import (
-    ENTRIES_AT_ONCE,
     HEAD_MISSING,
     Place,
     ShardView,
     load_head,
     load_snapshot,
     load_snapshot_row,
-    select_entries,
-    streamed,
+    stored_entries,
 )
 from allocator.journal.verify import damages, row_damage
 
@@ -133,10 +131,9 @@ def _read(view: ShardView, after_version: int, limit: int) -> list[Entry]:
     if after_version < view.head.trimmed:
         raise Trimmed(view.place.shard, view.head.trimmed + 1)
     chain = Chain(view.place.file, view.place.shard, after_version, view.head.epoch)
-    query = select_entries(view.tables, view.place.shard, after_version).limit(limit)
     entries: list[Entry] = []
     size = 0
-    with streamed(view.connection, query, ENTRIES_AT_ONCE) as rows:
+    with stored_entries(view.connection, view.tables, view.place, after_version, limit) as rows:
         for row in rows:
             entries.append(chain.take(row))
             size += len(row.payload)
@@ -163,14 +160,13 @@ def _status(view: ShardView) -> ShardStatus:
 
 
 def _inspect(view: ShardView, after_version: int, limit: int) -> list[EntryDetail]:
-    query = select_entries(view.tables, view.place.shard, after_version).limit(limit)
     details: list[EntryDetail] = []
     size = 0
-    with streamed(view.connection, query, ENTRIES_AT_ONCE) as rows:
+    with stored_entries(view.connection, view.tables, view.place, after_version, limit) as rows:
         for row in rows:
             what = row_damage(view, row)
             details.append(EntryDetail(row.version, row.epoch, row.format, row.checksum, row.payload, what))
-            size += len(row.payload)
+            size += len(row.payload or b"")
             if size > READ_BYTES_MAX:
                 break
     return details

@@ -99,12 +99,26 @@ def load_head(connection: Connection, tables: JournalTables, place: Place, *, lo
     return Head(row.epoch, row.version, row.trimmed, bool(row.sealed))
 
 
-def select_entries(tables: JournalTables, shard: str, after_version: int) -> Select[Any]:
-    """Select the stored entries after a version, in order."""
+@contextmanager
+def stored_entries(
+    connection: Connection, tables: JournalTables, place: Place, after_version: int, limit: int | None = None
+) -> Iterator[Iterable[Row[Any]]]:
+    """Read the stored entries after a version, in order, a few at a time; only numbers are where numbers belong.
+
+    Raises:
+        JournalDamaged: while the rows are taken, at one with something else in the place of a number.
+    """
     entries = tables.entries
     columns = (entries.c.version, entries.c.format, entries.c.epoch, entries.c.checksum, entries.c.payload)
-    chosen = select(*columns).where(entries.c.shard == shard, entries.c.version > after_version)
-    return chosen.order_by(entries.c.version)
+    chosen = select(*columns).where(entries.c.shard == place.shard, entries.c.version > after_version)
+    with streamed(connection, chosen.order_by(entries.c.version).limit(limit), ENTRIES_AT_ONCE) as rows:
+        yield (_numbered(place, row) for row in rows)
+
+
+def _numbered(place: Place, row: Row[Any]) -> Row[Any]:
+    if all(isinstance(number, int) for number in (row.version, row.format, row.epoch, row.checksum)):
+        return row
+    raise place.damaged(None, "an entry of it has something that is no number")
 
 
 def load_tail(
@@ -112,7 +126,7 @@ def load_tail(
 ) -> list[Entry]:
     """Read every entry after a version up to the head, all of them checked."""
     chain = Chain(place.file, place.shard, after_version, head.epoch)
-    with streamed(connection, select_entries(tables, place.shard, after_version), ENTRIES_AT_ONCE) as rows:
+    with stored_entries(connection, tables, place, after_version) as rows:
         tail = [chain.take(row) for row in rows]
     chain.end(head.version)
     return tail

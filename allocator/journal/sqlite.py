@@ -173,7 +173,7 @@ def _engine(path: Path, *, writes: bool, source: Path | None = None) -> Engine:
     def begin(connection: Connection) -> None:
         reads = not writes or connection.get_execution_options().get(_READS)
         # A writer takes the file's lock at once: one that starts as a reader may not get it later.
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        connection.connection.cursor().execute("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -14,13 +14,12 @@ from allocator.journal.limits import VERIFY_ROWS_MAX
 from allocator.journal.port import Damage
 from allocator.journal.rows import (
     CHUNKS_AT_ONCE,
-    ENTRIES_AT_ONCE,
     ShardView,
     SnapshotRow,
     chunk_damage,
     load_snapshot_row,
     select_chunks,
-    select_entries,
+    stored_entries,
     streamed,
 )
 
@@ -111,8 +110,7 @@ def _cut_damages(view: ShardView) -> list[Damage]:
 def _page(view: ShardView, after_version: int) -> _Page:
     """Check the next entries. A cut may go on meanwhile, so each page starts behind it."""
     last, found, count = max(after_version, view.head.trimmed), list[Damage](), 0
-    query = select_entries(view.tables, view.place.shard, last).limit(VERIFY_ROWS_MAX)
-    with streamed(view.connection, query, ENTRIES_AT_ONCE) as rows:
+    with stored_entries(view.connection, view.tables, view.place, last, VERIFY_ROWS_MAX) as rows:
         for row in rows:
             count += 1
             if row.version > last + 1:

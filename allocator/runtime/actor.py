@@ -15,12 +15,16 @@ import structlog
 from allocator.core import codec
 from allocator.core.errors import AllocatorError
 from allocator.core.results import Reason, Rejected
+from allocator.core.stock import Shared
 from allocator.journal.errors import JournalUnavailable
 from allocator.journal.store import JournalSettings
 from allocator.logs import configure_logs
 from allocator.runtime.courier import Courier
+from allocator.runtime.folding import beside
+from allocator.runtime.garbage import collect_once
 from allocator.runtime.host import LedgerHost
 from allocator.runtime.hosted import NETWORK, Hosted, Status
+from allocator.runtime.line import CHANGES, EXECUTE, LineEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -73,7 +77,8 @@ class LocationActor:
         self._ready = threading.Event()
         self._host: LedgerHost | None = None
         self._unopened = (Status.RECOVERING, "the journal is not open yet")
-        tune_gc()
+        collect_once()
+        self._line = LineEnd({EXECUTE: self.execute, CHANGES: self.changes})
         self._thread(self._live)
 
     def execute(self, data: bytes) -> bytes:
@@ -109,6 +114,10 @@ class LocationActor:
                 news[name] = told
         return codec.pack((self._incarnation, sequence, news))
 
+    def line(self) -> str:
+        """Where the line to this process begins; "" when there is none. See `runtime.line`."""
+        return self._line.name
+
     def adopt(self, name: str) -> bool:
         """Host one more location, made while the service runs; true once it serves, false if that takes long."""
         host = self._host
@@ -129,6 +138,7 @@ class LocationActor:
     def stop(self) -> None:
         """Snapshot what has a tail, so that the next start is quick, and stop the threads."""
         self._stopping.set()
+        self._line.close()
         if self._host is not None:
             self._host.announce()
             self._host.snapshot_all()
@@ -144,6 +154,7 @@ class LocationActor:
             _steady_clock(),
             self._die,
             self._config.snapshot_bytes,
+            beside(self._config.journal),
         )
         self._host = host
         self._ready.set()
@@ -182,10 +193,11 @@ class LocationActor:
     def _recover_all(self, host: LedgerHost) -> None:
         """Bring every ledger up; one whose journal is out of reach goes to the end of the line."""
         waiting = deque(host.hosted[name] for name in self._config.names)
+        shared = Shared() if len(waiting) > 1 else None  # it goes when all are up
         for wait_s in _backoff():
             for _ in range(len(waiting)):
                 item = waiting.popleft()
-                if not self._try_recover(host, item):
+                if not self._try_recover(host, item, shared):
                     waiting.append(item)
             if not waiting or self._stopping.wait(wait_s):
                 return
@@ -221,10 +233,10 @@ class LocationActor:
             if self._try_recover(host, item) or self._stopping.wait(wait_s):
                 return
 
-    def _try_recover(self, host: LedgerHost, item: Hosted) -> bool:
+    def _try_recover(self, host: LedgerHost, item: Hosted, shared: Shared | None = None) -> bool:
         """Bring one ledger up or stop it for good; false when its journal is out of reach."""
         try:
-            item.recover(host.journal)
+            item.recover(host.journal, shared)
             host.settle(item)
         except JournalUnavailable as error:
             item.detail = str(error)
@@ -273,11 +285,6 @@ def _lacks_one(host: LedgerHost, known: Mapping[str, int | None]) -> bool:
     """Whether a reader knows nothing yet of a ledger that could tell it, because it was made a moment ago."""
     unknown = (host.hosted.get(name) for name, version in known.items() if version is None)
     return any(item is None or item.status is Status.SERVING for item in unknown)
-
-
-def tune_gc() -> None:
-    """Collect seldom: a ledger's objects live long and make no cycles, and a full collection would walk all of them."""
-    gc.set_threshold(50_000, 50, 1_000)
 
 
 def _steady_clock() -> Callable[[], int]:

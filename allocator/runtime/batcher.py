@@ -1,18 +1,30 @@
 """`CommandBatcher`: natural batching towards one actor.
 
 While calls are in flight the next batch collects; there are no timers, so an idle system adds no delay. The queue is
-bounded: beyond it callers are refused at once.
+bounded: beyond it callers are refused at once, and what is worth less before what is worth more. When an actor is late,
+a share of the new holds and reads for it is refused too, so that the others do not wait behind them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from allocator.core import codec
+from allocator.core.commands import (
+    GetReservation,
+    GetStock,
+    ListReservations,
+    ListStock,
+    ListSupply,
+    Reserve,
+)
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
+from allocator.runtime.worth import WAITS, Gate, WaitTargets, Worth, room_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -24,11 +36,42 @@ BATCH_LINES_MAX: Final = 20_000
 """Lines of all commands of one call to an actor; a longer command goes alone."""
 
 
-class Context(NamedTuple):
-    """The call behind a command: what follows it into logs, journal and postings."""
+_MAY_BE_REFUSED: Final = frozenset({Reserve, GetStock, ListStock, GetReservation, ListReservations, ListSupply})
+"""Commands that calls of little worth begin with; what follows them is not refused because an actor is late."""
 
+
+class _Context(NamedTuple):
     correlation_id: str = ""
     traceparent: str = ""
+
+
+class Context(_Context):
+    """The call behind a command: what follows it into logs, journal and postings.
+
+    Attributes:
+        worth: of the call; it stays here.
+    """
+
+    __slots__ = ()
+    worth: ClassVar[Worth] = Worth.SETTLE
+
+
+class HoldContext(Context):
+    """Of a call that makes new holds."""
+
+    __slots__ = ()
+    worth = Worth.HOLD
+
+
+class BrowseContext(Context):
+    """Of a call that only reads."""
+
+    __slots__ = ()
+    worth = Worth.BROWSE
+
+
+CONTEXT_OF: Final[tuple[type[Context], ...]] = (BrowseContext, HoldContext, Context)
+"""By worth."""
 
 
 class Answer(NamedTuple):
@@ -46,6 +89,7 @@ class _Call(NamedTuple):
     context: Context
     future: asyncio.Future[Any]
     many: bool
+    queued_s: float
     lines: int = 1
 
 
@@ -59,9 +103,11 @@ class CommandBatcher:
         queue_max: commands waiting at most.
         batch_max: commands of one call at most.
         in_flight_max: calls under way at most.
+        waits: how long commands may wait before calls of each worth are refused.
+        clock_s: monotonic time, seconds.
     """
 
-    def __init__(  # three collaborators, three bounds
+    def __init__(  # noqa: PLR0913  # three collaborators, four bounds, the time
         self,
         send: Callable[[bytes], Awaitable[bytes]],
         known_version: Callable[[str], int | None],
@@ -70,14 +116,18 @@ class CommandBatcher:
         queue_max: int,
         batch_max: int,
         in_flight_max: int,
+        waits: WaitTargets = WAITS,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._send = send
         self._known_version = known_version
         self._learn = learn
-        self._queue_max = queue_max
+        self._room = tuple(room_for(worth, queue_max) for worth in Worth)
         self._batch_max = batch_max
         self._in_flight_max = in_flight_max
         self._queue: deque[_Call] = deque()
+        self._gates = tuple(Gate(target_s) for target_s in waits)
+        self._clock_s = clock_s
         self._waiting = 0
         self._workers = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,11 +141,14 @@ class CommandBatcher:
         """Queue a command for the ledger `name`; the future has its answer once it is durable.
 
         Raises:
-            OverloadedError: the queue is full; nothing was done.
+            OverloadedError: the queue is full or late; nothing was done.
         """
+        now_s = self._clock_s()
+        if context.worth is not Worth.SETTLE and type(command) in _MAY_BE_REFUSED:
+            self._refuse_when_late(name, context.worth, now_s)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         lines = len(getattr(command, "lines", ".")) or 1
-        self._enqueue(_Call(name, (command,), context, future, many=False, lines=lines))
+        self._enqueue(_Call(name, (command,), context, future, many=False, queued_s=now_s, lines=lines))
         return future
 
     def submit_group(
@@ -107,11 +160,21 @@ class CommandBatcher:
             OverloadedError: the queue has no room for all of them; nothing was done.
         """
         future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-        self._enqueue(_Call(name, commands, context, future, many=True, lines=len(commands)))
+        now_s = self._clock_s()
+        if context.worth is not Worth.SETTLE and type(commands[0]) in _MAY_BE_REFUSED:
+            self._refuse_when_late(name, context.worth, now_s)
+        self._enqueue(_Call(name, commands, context, future, many=True, queued_s=now_s, lines=len(commands)))
         return future
 
+    def _refuse_when_late(self, name: str, worth: Worth, now_s: float) -> None:
+        gate = self._gates[worth]
+        wait_s = now_s - self._queue[0].queued_s if self._queue else 0.0
+        gate.observe(wait_s, now_s)
+        if not gate.passes(random.random()):  # noqa: S311  # nobody gains by guessing it
+            raise OverloadedError(f"commands wait {wait_s:.1f} s for the actor of {name}; try again shortly")
+
     def _enqueue(self, call: _Call) -> None:
-        if self._waiting + len(call.commands) > self._queue_max:
+        if self._waiting + len(call.commands) > self._room[call.context.worth]:
             raise OverloadedError(f"{self._waiting} commands wait for the actor of {call.name}; try again shortly")
         self._queue.append(call)
         self._waiting += len(call.commands)

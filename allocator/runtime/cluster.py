@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import time
@@ -14,6 +15,7 @@ from allocator.logs import own_stderr
 from allocator.runtime.actor import ActorConfig, LocationActor
 from allocator.runtime.errors import BootError
 from allocator.runtime.hosted import NETWORK, Status
+from allocator.runtime.line import CHANGES, EXECUTE, Line
 from allocator.runtime.links import ActorLink, Links
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ FEED_THREADS: Final = 70
 """Polls that may wait at one actor: one per gateway process, with room for one that restarts."""
 REACH_TIMEOUT_S: Final = 10.0
 """How long an actor waits for the answer of another."""
+LINE_RETRY_S: Final = 2.0
+"""How long calls go by Ray before a line to the actor is sought once more."""
 RAY_ENVIRONMENT: Final = {
     "RAY_worker_niceness": "0",  # actors answer checkouts; Ray would make them give way to everybody
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -174,22 +178,63 @@ def _recovering(status: Mapping[str, Any]) -> str:
 
 
 class RayLink(ActorLink):
-    """A way to one Ray actor."""
+    """A way to one Ray actor: by its line once it is known and reachable, else by Ray."""
 
     def __init__(self, handle: Any) -> None:  # noqa: ANN401  # a Ray handle
         self._handle = handle
+        self._line: Line | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._next_try_s = 0.0
 
     async def execute(self, data: bytes) -> bytes:
         """Run a batch of commands."""
+        line = self._open_line()
+        if line is not None:
+            return await line.call(EXECUTE, data)
         return await self._handle.execute.remote(data)  # type: ignore[no-any-return]  # Ray has no types here
 
     async def changes(self, data: bytes) -> bytes:
         """Wait for news of its ledgers."""
+        line = self._open_line()
+        if line is not None:
+            return await line.call(CHANGES, data)
         return await self._handle.changes.options(concurrency_group="feed").remote(data)  # type: ignore[no-any-return]
 
     async def adopt(self, location: str) -> bool:
         """Have it host one more location."""
         return await self._handle.adopt.options(concurrency_group="control").remote(location)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._line is not None:
+            self._line.close()
+
+    def _open_line(self) -> Line | None:
+        """The line when it is whole; else one is sought meanwhile, as the actor may be another process by now."""
+        if self._line is not None and not self._line.broken:
+            return self._line
+        now_s = time.monotonic()
+        if now_s >= self._next_try_s:
+            self._next_try_s = now_s + LINE_RETRY_S
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+        return None
+
+    async def _connect(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        try:
+            name = await self._handle.line.options(concurrency_group="control").remote()
+            if not name:
+                return
+            line = Line(name)
+            await line.open()
+        except Exception as error:  # noqa: BLE001  # away, or on another machine: Ray carries the calls meanwhile
+            log.debug("no line", error=type(error).__name__)
+            return
+        self._line = line
 
 
 class RayLinks(Links):

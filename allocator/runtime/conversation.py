@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from allocator.core.protocol.coordinator import carry
+from allocator.runtime.batcher import Context
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from allocator.core.protocol.coordinator import Answers, Round
     from allocator.core.protocol.types import Follow
-    from allocator.runtime.batcher import Answer, Context
+    from allocator.runtime.batcher import Answer
     from allocator.runtime.router import Router
 
 R = TypeVar("R")
@@ -71,6 +72,7 @@ class Talk:
                 raise
             return [None] * len(calls)
         self._begun = True
+        self._context = Context(*self._context)  # what has begun is not refused for being worth little
         told = await asyncio.gather(*futures, return_exceptions=True)
         return [self._heard(location, answer) for (location, _), answer in zip(calls, told, strict=True)]
 

@@ -21,5 +21,13 @@ class BootError(AllocatorError):
     """An actor did not come up in time; the message names it and what it said."""
 
 
+class FoldFailedError(AllocatorError):
+    """A snapshot could not be made of what the journal holds; nothing is lost, as the journal still holds it."""
+
+    def __init__(self, shard: str, what: str) -> None:
+        told = f"no snapshot of shard {shard!r} could be made of its journal: "
+        super().__init__(told + what.removeprefix(told))
+
+
 class HostFailedError(AllocatorError):
     """The journal failed under a host: what was executed is not durable and the process is about to end."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from allocator.core.protocol.errands import Errand
     from allocator.journal.port import Journal
     from allocator.runtime.feed import Change
+    from allocator.runtime.folding import Fold
 
 QUERIES: Final = frozenset((c.GetStock, c.ListStock, c.GetReservation, c.ListReservations, c.Summarise, c.ListSupply))
 BATCH_BYTES_MAX: Final = 8 * 2**20
@@ -51,27 +52,31 @@ class LedgerHost:
         clock_ns: wall clock, ns since 1970 UTC.
         die: ends the process; called when the journal fails.
         snapshot_bytes: least size of a tail that makes a snapshot worth while.
+        fold: makes the snapshots while calls come in, of what the journal holds.
     """
 
-    def __init__(
+    def __init__(  # two collaborators, two that stand for the system, one bound
         self,
         journal: Journal,
         hosted: Iterable[Hosted],
         clock_ns: Callable[[], int],
         die: Callable[[str], None],
         snapshot_bytes: int,
+        fold: Fold,
     ) -> None:
         self.journal = journal
         self.hosted: dict[str, Hosted] = {item.name: item for item in hosted}
         self._clock_ns = clock_ns
         self._die = die
         self._snapshot_bytes = snapshot_bytes
+        self._fold = fold
         self._state = threading.Lock()
         self._commit = threading.Lock()
         self._pending: list[tuple[Hosted, Write, Change]] = []
         self._ticket = 0
         self._durable = 0
         self._failure = ""
+        self._packed = codec.packer()
         self.published = threading.Condition()
         self.sequence = 0
 
@@ -93,7 +98,7 @@ class LedgerHost:
         """Expire what is due; returns how many seconds may pass before the next call."""
         with self._changing():
             now_ns = self._clock_ns()
-            batches = [_Batch(item) for item in self._serving()]
+            batches = [_Batch(item, self._packed) for item in self._serving()]
             for batch in batches:
                 ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
                 alert(batch.item.name, ended, "")
@@ -133,7 +138,7 @@ class LedgerHost:
             if machine.limits != item.limits:
                 event = Limited(self._clock_ns() + item.lead_ns, item.limits)
                 machine.apply(event)
-                batch = _Batch(item)
+                batch = _Batch(item, self._packed)
                 batch.add([event])
                 self._close([batch])
             ticket = self._ticket
@@ -162,16 +167,17 @@ class LedgerHost:
             self.published.notify_all()
 
     def snapshot_due(self) -> None:
-        """Snapshot the ledgers whose tail has grown long, and cut what nobody needs any more."""
+        """Snapshot the ledgers whose tail has grown long, and cut what nobody needs any more; calls go on."""
         for item in self._serving():
             if item.tail_bytes > max(self._snapshot_bytes, item.snapshot_bytes, 2 * item.failed_bytes):
-                self._try_snapshot(item)
+                # Once that failed the calls wait rather than the log grow for ever.
+                self._try_snapshot(item, self._dumped if item.failed_bytes else self._folded)
 
     def snapshot_all(self) -> None:
-        """Snapshot every ledger that has a tail, so that the next start is quick."""
+        """Snapshot every ledger that has a tail, so that the next start is quick; calls wait meanwhile."""
         for item in self._serving():
             if item.tail_bytes:
-                self._try_snapshot(item)
+                self._try_snapshot(item, self._dumped)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
@@ -185,25 +191,37 @@ class LedgerHost:
                 self._fail(error)
                 raise
 
-    def _try_snapshot(self, item: Hosted) -> None:
+    def _try_snapshot(self, item: Hosted, make: Callable[[Hosted], _Picture]) -> None:
         """One that fails loses nothing, as the log has everything: it is tried again when the tail has doubled."""
         tail_bytes = item.tail_bytes
         try:
-            self._snapshot(item)
+            self._save(item, make(item))
             item.failed_bytes = 0
         except AllocatorError as error:
             item.failed_bytes = tail_bytes
             log.warning("snapshot failed", shard=item.shard, error=str(error))
 
-    def _snapshot(self, item: Hosted) -> None:
+    def _folded(self, item: Hosted) -> _Picture:
+        """The ledger as the journal tells it: nobody waits for that, however large it is."""
         with self._state:
-            data, version, ticket = item.machine.snapshot(), item.machine.version, self._ticket
-            tail_bytes = item.tail_bytes
+            version, tail_bytes, ticket = item.machine.version, item.tail_bytes, self._ticket
         self._make_durable(ticket)
+        return _Picture(version, tail_bytes, self._fold(item.shard, version))
+
+    def _dumped(self, item: Hosted) -> _Picture:
+        """The ledger as it is in memory: sooner done, and everybody waits for it."""
+        with self._state:
+            picture = _Picture(item.machine.version, item.tail_bytes, item.machine.snapshot())
+            ticket = self._ticket
+        self._make_durable(ticket)
+        return picture
+
+    def _save(self, item: Hosted, picture: _Picture) -> None:
+        version, tail_bytes, data = picture
         self.journal.save_snapshot(item.shard, item.epoch, Snapshot(version, data))
         with self._state:
             item.snapshot_bytes = len(data)
-            item.tail_bytes -= tail_bytes
+            item.tail_bytes = max(0, item.tail_bytes - tail_bytes)  # at a stop another one may have come first
         dropped = self.journal.cut(item.shard)
         log.info("snapshot", shard=item.shard, version=version, bytes=len(data), entries_cut=dropped)
 
@@ -212,7 +230,7 @@ class LedgerHost:
         now_ns = self._clock_ns()
         results: list[Any] = []
         names = dict.fromkeys(call[0] for call in calls)
-        batches = {name: _Batch(item) for name in names if (item := self._answering(name)) is not None}
+        batches = {name: _Batch(item, self._packed) for name in names if (item := self._answering(name)) is not None}
         for batch in batches.values():
             ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
             alert(batch.item.name, ended, "")
@@ -312,19 +330,28 @@ class LedgerHost:
         return [item for item in list(self.hosted.values()) if item.status is Status.SERVING]
 
 
+class _Picture(NamedTuple):
+    """A snapshot to be: the version it shows, how much of the tail it takes the place of, and its bytes."""
+
+    version: int
+    tail_bytes: int
+    data: bytes
+
+
 class _Batch:
     """What one ledger journals of a batch of commands, packed as it comes."""
 
-    __slots__ = ("bytes", "item", "packed")
+    __slots__ = ("_pack", "bytes", "item", "packed")
 
-    def __init__(self, item: Hosted) -> None:
+    def __init__(self, item: Hosted, pack: Callable[[object], bytes]) -> None:
         self.item = item
+        self._pack = pack
         self.clear()
 
     def add(self, events: Iterable[Any], correlation_id: str = "", traceparent: str = "") -> None:
         """Take in the events of one command."""
         for event in events:
-            record = codec.pack_record((event, correlation_id, traceparent))
+            record = codec.pack_record((event, correlation_id, traceparent), self._pack)
             self.packed.append(record)
             self.bytes += len(record)
 

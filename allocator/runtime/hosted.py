@@ -16,10 +16,11 @@ from allocator.core.protocol.errands import Errands
 from allocator.runtime.feed import FeedRing, Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from allocator.core.limits import LedgerLimits
-    from allocator.journal.port import Journal, Opened
+    from allocator.core.stock import Shared
+    from allocator.journal.port import Entry, Journal, Snapshot
     from allocator.runtime.feed import Machine
 
 NETWORK: Final = "network"
@@ -28,6 +29,11 @@ LOCATION_PREFIX: Final = "location/"
 """Shards of stock ledgers are this plus the location's id."""
 
 log = structlog.get_logger("allocator.host")
+
+
+def name_of(shard: str) -> str:
+    """The name of the ledger whose log is `shard`."""
+    return shard.removeprefix(LOCATION_PREFIX)
 
 
 class Status(StrEnum):
@@ -69,18 +75,24 @@ class Hosted:
         self.recorder = Recorder(self.machine)
         self.ring = FeedRing(0)
 
-    def recover(self, journal: Journal) -> None:
+    def recover(self, journal: Journal, shared: Shared | None = None) -> None:
         """Open the journal under a new epoch and rebuild the ledger from snapshot and tail.
+
+        Args:
+            journal: the unit it is in.
+            shared: what it may have in common with other ledgers of this process.
 
         Raises:
             JournalUnavailable: try again later.
             JournalDamaged, FormatUnknown, BrokenInvariantError: it needs a person.
         """
         opened = journal.open(self.shard)
-        machine = self._rebuild(opened)
+        machine = self.rebuilt(opened.snapshot, opened.tail)
         if isinstance(machine, StockLedger):
             with self._explained(f"version {machine.version} cannot be checked"):
                 machine.check_invariants()
+            if shared is not None:
+                machine.stock.share(shared)
         self.machine, self.epoch = machine, opened.epoch
         self.errands = Errands()
         self.tail_bytes = sum(len(entry.payload) for entry in opened.tail)
@@ -98,12 +110,17 @@ class Hosted:
     def _fresh(self) -> Machine:
         return NetworkLedger() if self.name == NETWORK else StockLedger(self.name)
 
-    def _rebuild(self, opened: Opened) -> Machine:
+    def rebuilt(self, snapshot: Snapshot | None, tail: Iterable[Entry]) -> Machine:
+        """What a snapshot and the entries after it make of a fresh ledger; ours stays as it is.
+
+        Raises:
+            BrokenInvariantError: they are sound and cannot be understood.
+        """
         machine = self._fresh()
-        if opened.snapshot is not None:
-            with self._explained(f"snapshot {opened.snapshot.version} cannot be restored"):
-                machine = type(machine).restore(opened.snapshot.payload)  # type: ignore[attr-defined]  # both can
-        for entry in opened.tail:
+        if snapshot is not None:
+            with self._explained(f"snapshot {snapshot.version} cannot be restored"):
+                machine = type(machine).restore(snapshot.payload)  # type: ignore[attr-defined]  # both can
+        for entry in tail:
             with self._explained(f"entry {entry.version} cannot be replayed"):
                 machine.replay(entry.version, [record[0] for record in codec.unpack_batch(entry.payload)])
         return machine

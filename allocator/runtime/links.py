@@ -1,4 +1,4 @@
-"""How a gateway reaches an actor: three calls, bytes to bytes. Ray in production, plain threads in tests."""
+"""How a gateway reaches an actor: three calls, bytes to bytes. Ray and lines in production, plain threads in tests."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class ActorLink(ABC):
     @abstractmethod
     async def adopt(self, location: str) -> bool:
         """Have it host one more location."""
+
+    def close(self) -> None:  # noqa: B027  # most have nothing to close
+        """Let go of what this way holds; calls under way fail."""
 
 
 class Links(ABC):

@@ -15,6 +15,7 @@ from allocator.runtime.errors import OutcomeUnknownError, OverloadedError, Versi
 from allocator.runtime.hosted import NETWORK, Status
 from allocator.runtime.network_view import NetworkView
 from allocator.runtime.read_model import AvailabilityModel
+from allocator.runtime.worth import WAITS, WaitTargets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,7 @@ class Bounds(NamedTuple):
     queue_max: int
     batch_max: int
     in_flight_max: int
+    waits: WaitTargets = WAITS
 
 
 class _Peer:
@@ -90,6 +92,8 @@ class Router:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for peer in self._peers.values():
+            peer.link.close()
 
     async def submit(self, location: str, command: tuple[Any, ...], context: Context = NO_CONTEXT) -> Answer:
         """Have the ledger of `location` execute `command`; the answer is durable and known to the read model.
@@ -270,3 +274,4 @@ class Router:
             if name not in self.network.locations:
                 self.model.forget(name)
                 self.statuses.pop(name, None)
+        self.model.expect(self.network.locations)

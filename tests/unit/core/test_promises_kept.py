@@ -34,6 +34,7 @@ class Promises(RuleBasedStateMachine):
         self.journal: list[list[Event]] = []
         self.numbers = itertools.count(1)
         self.told = 0
+        self.quiet = False  # days passed, and no stock moved since
 
     @property
     def now_ns(self) -> int:
@@ -45,6 +46,11 @@ class Promises(RuleBasedStateMachine):
         result, events = self.ledger.execute(command, self.now_ns)
         self.note(events)
         return result
+
+    def move(self, told: Any) -> None:  # noqa: ANN401  # as above
+        """Execute a movement."""
+        self.quiet = False
+        self.do(told)
 
     def note(self, events: list[Event]) -> None:
         """Journal a batch."""
@@ -63,25 +69,25 @@ class Promises(RuleBasedStateMachine):
         """Units are expected, or others than before, or on another day."""
         day = self.paper.today + ahead
         told = movement(MovementType.SUPPLY, "fig", quantity, supply=supply, expect_ns=NOW + day * DAY)
-        self.do(told)
+        self.move(told)
         self.paper.announce(supply, quantity, day)
 
     @rule(supply=st.sampled_from(SUPPLIES), quantity=quantities, final=st.booleans())
     def receive(self, supply: str, quantity: int, *, final: bool) -> None:
         """Units came, perhaps all that will."""
-        self.do(receipt("fig", quantity, supply=supply, final=final))
+        self.move(receipt("fig", quantity, supply=supply, final=final))
         self.paper.receive(supply, quantity, final=final)
 
     @rule(units=st.integers(1, 4))
     def find(self, units: int) -> None:
         """Units turned up."""
-        self.do(movement(MovementType.ADJUSTMENT, "fig", units))
+        self.move(movement(MovementType.ADJUSTMENT, "fig", units))
         self.paper.change(units)
 
     @rule(units=st.integers(1, 4))
     def lose(self, units: int) -> None:
         """Units got lost, perhaps promised ones."""
-        self.do(movement(MovementType.ADJUSTMENT, "fig", -units))
+        self.move(movement(MovementType.ADJUSTMENT, "fig", -units))
         self.paper.change(-units)
 
     @rule(quantity=quantities, ahead=st.none() | days, commits=st.booleans())
@@ -121,6 +127,7 @@ class Promises(RuleBasedStateMachine):
         """Days pass: holds expire, and supply that did not come is overdue."""
         self.paper.sleep(passed)
         self.note(self.ledger.tick(self.now_ns))
+        self.quiet = True
 
     @invariant()
     def agrees(self) -> None:
@@ -148,9 +155,13 @@ class Promises(RuleBasedStateMachine):
 
     @invariant()
     def broken_promises_are_told(self) -> None:
-        """What was told to be missing is at least what is; it is 0 as soon as nothing is."""
+        """What was told to be missing is at least what is; it is 0 as soon as nothing is.
+
+        That a late promise is kept after all by what was expected for a later day is told when stock moves next.
+        """
         missing = self.paper.missing()
-        assert (self.told >= missing) if missing else (self.told == 0)
+        assert self.told >= missing
+        assert missing or self.quiet or not self.told
 
     def live(self) -> list[str]:
         """Orders with open units."""
@@ -170,7 +181,12 @@ class Promises(RuleBasedStateMachine):
         restored = StockLedger.restore(self.ledger.snapshot())
         assert restored.snapshot() == self.ledger.snapshot()
         later_ns = self.now_ns + 40 * DAY
-        assert restored.tick(later_ns) == self.ledger.tick(later_ns)
+        assert without_cause(restored.tick(later_ns)) == without_cause(self.ledger.tick(later_ns))
+
+
+def without_cause(events: list[Event]) -> list[Event]:
+    """Events without the supplies that they name: a restored ledger finds those late again that were late before."""
+    return [event._replace(supply="") if isinstance(event, SupplyShort) else event for event in events]
 
 
 TestPromises = Promises.TestCase

@@ -8,6 +8,7 @@ from allocator.core.errors import BrokenInvariantError
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import LedgerLimits
 from allocator.core.results import CountStatus, MovementStatus, ReserveStatus
+from allocator.core.stock import Shared
 from tests.unit.core.helpers import (
     HOUR,
     NOW,
@@ -68,6 +69,23 @@ def test_a_restored_ledger_is_the_same_ledger() -> None:
     assert stock(restored, "apple") == stock(ledger, "apple")
     assert reservation(restored, "q1") == reservation(ledger, "q1")
     restored.check_invariants()
+
+
+def test_ledgers_that_share_names_are_the_same_ledgers() -> None:
+    """Two that know the same SKUs, in other orders, have the same objects for them, and all is as before."""
+    ledger, _ = lived()
+    other = StockLedger("there", LedgerLimits())
+    do(other, receipt("fig", 1))
+    shared = Shared()
+    for one in (other, restored := StockLedger.restore(ledger.snapshot())):
+        one.stock.share(shared)
+        one.check_invariants()
+    assert restored.snapshot() == ledger.snapshot()
+    mine = next(sku for sku in restored.stock.index if sku == "fig")
+    assert mine is other.stock.skus[0]
+    again = reserve("q9", fig=1, new=1)
+    assert restored.execute(again, NOW + 60 * S) == ledger.execute(again, NOW + 60 * S)
+    assert restored.snapshot() == ledger.snapshot()
 
 
 def test_a_restored_ledger_goes_on_the_same() -> None:

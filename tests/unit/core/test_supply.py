@@ -311,3 +311,16 @@ def test_the_book_agrees_with_paper(facts: list[tuple[str, int, int | bool, int]
     restored = StockLedger.restore(ledger.snapshot())
     assert restored.snapshot() == ledger.snapshot()
     assert restored.supply.steps(i) == ledger.supply.steps(i)
+
+
+def test_only_what_is_still_expected_is_overdue() -> None:
+    """Not a supply that came before its date, was announced again for less than came, or is expected later now."""
+    ledger = ledger_with({})
+    for supply in ("came", "less", "later", "late"):
+        do(ledger, announced(supply, "apple", 5))
+    do(ledger, receipt("apple", 5, supply="came"))
+    do(ledger, receipt("apple", 4, supply="less"))
+    do(ledger, announced("less", "apple", 3))
+    do(ledger, announced("later", "apple", 5, day=3))
+    assert ledger.supply.pop_overdue(NOW + 2 * DAY) == [(0, "late")]
+    assert ledger.supply.pop_overdue(NOW + 4 * DAY) == [(0, "later")]

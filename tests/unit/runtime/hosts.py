@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from allocator.core import codec
 from allocator.core import commands as c
@@ -16,9 +16,13 @@ from allocator.core.limits import NS_PER_S, LedgerLimits
 from allocator.core.network.types import NetworkCommand
 from allocator.core.results import StockView
 from allocator.journal import Journal, JournalSettings
+from allocator.runtime.folding import fold
 from allocator.runtime.host import LedgerHost
 from allocator.runtime.hosted import Hosted
 from tests.unit.runtime.journals import PATIENCE_S
+
+if TYPE_CHECKING:
+    from allocator.runtime.folding import Fold
 
 Command = c.Command | NetworkCommand
 
@@ -72,7 +76,27 @@ class Deaths(list[str]):
 
 def writer(folder: Path, unit: str = UNIT) -> Journal:
     """Open the journal under `folder` for one unit."""
-    return JournalSettings(str(folder / "journal")).store().writer(unit)
+    return settings_of(folder).store().writer(unit)
+
+
+def no_fold(shard: str, version: int) -> bytes:
+    """For hosts that make no snapshots under load."""
+    raise AssertionError(f"nobody expected a snapshot of {shard} at {version}")
+
+
+def fold_here(folder: Path) -> Fold:
+    """Fold the journal under `folder` in this process."""
+
+    def folded(shard: str, version: int) -> bytes:
+        with settings_of(folder).store().reader() as reader:
+            return fold(reader, shard, version)
+
+    return folded
+
+
+def settings_of(folder: Path) -> JournalSettings:
+    """The address of the journal under `folder`."""
+    return JournalSettings(str(folder / "journal"))
 
 
 def host_of(
@@ -82,12 +106,15 @@ def host_of(
     die: Callable[[str], None] | None = None,
     snapshot_bytes: int = NO_SNAPSHOTS,
     limits: LedgerLimits | None = None,
+    fold: Fold | None = None,
 ) -> LedgerHost:
-    """Make a host of these locations, recovered."""
+    """Make a host of these locations, recovered; one that makes snapshots under load needs a `fold`."""
     hosted = [Hosted(name, limits or LedgerLimits()) for name in names]
     for item in hosted:
         item.recover(journal)
-    host = LedgerHost(journal, hosted, clock or Clock(), Deaths() if die is None else die, snapshot_bytes)
+    host = LedgerHost(
+        journal, hosted, clock or Clock(), Deaths() if die is None else die, snapshot_bytes, fold or no_fold
+    )
     for item in hosted:
         host.settle(item)
     return host

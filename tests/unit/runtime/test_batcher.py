@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocator.core import codec
-from allocator.core.commands import Commit
+from allocator.core.commands import Commit, Reserve
 from allocator.core.results import Done
-from allocator.runtime.batcher import Answer, CommandBatcher, Context
+from allocator.runtime.batcher import Answer, BrowseContext, CommandBatcher, Context, HoldContext
 from allocator.runtime.errors import OutcomeUnknownError, OverloadedError
 
 CONTEXT = Context("correlation", "00-trace-parent-01")
@@ -157,6 +158,50 @@ async def test_beyond_the_queue_callers_are_refused_at_once() -> None:
     await asyncio.gather(*futures)
     assert actor.batches == [["a"], ["b", "c"]]
     await asyncio.gather(*submit(batches, "e"))
+
+
+async def test_what_is_worth_less_leaves_room_in_the_queue() -> None:
+    """Reads are refused first, then holds; what settles has every place."""
+    actor = Actor()
+    actor.hold()
+    batches = batcher(actor, queue_max=8)
+    futures = submit(batches, "a")
+    await actor.arrival()
+    for context, room in ((BrowseContext(), 6), (HoldContext(), 7), (CONTEXT, 8)):
+        while len(futures) - 1 < room:
+            futures.append(batches.submit("dc", command("b"), context))
+        with pytest.raises(OverloadedError):
+            futures.append(batches.submit("dc", command("c"), context))
+    actor.answer()
+    await asyncio.gather(*futures)
+
+
+async def test_a_late_actor_is_given_fewer_holds_and_everything_that_settles() -> None:
+    """Only what calls begin with is refused, and nothing any more once the queue moves on."""
+    actor, now_s = Actor(), 0.0
+    actor.hold()
+    known: dict[str, int] = {}
+    batches = CommandBatcher(
+        actor.send, known.get, actor.learn, queue_max=10_000, batch_max=10_000, in_flight_max=1, clock_s=lambda: now_s
+    )
+    reserve = Reserve("r", "hold", (("apple", 1),), 10**9)
+    futures = submit(batches, "a")
+    await actor.arrival()
+    futures += [batches.submit("dc", reserve, HoldContext()) for _ in range(100)]
+    taken = len(futures)
+    assert taken == 101
+    for now_s in (30.0, 31.0):  # noqa: B007  # the clock reads it
+        taken = len(futures)
+        for _ in range(200):
+            with suppress(OverloadedError):
+                futures.append(batches.submit("dc", reserve, HoldContext()))
+    assert len(futures) - taken < 20
+    futures += submit(batches, "b")
+    futures.append(batches.submit("dc", command("c"), HoldContext()))
+    futures.append(batches.submit("dc", reserve, CONTEXT))
+    actor.answer()
+    await asyncio.gather(*futures)
+    await asyncio.gather(*(batches.submit("dc", reserve, HoldContext()) for _ in range(100)))
 
 
 async def test_a_command_whose_caller_has_gone_is_never_sent() -> None:

@@ -14,6 +14,7 @@ from allocator.core.ids import reservation_id
 from allocator.core.limits import LedgerLimits
 from allocator.core.results import Reason, ReserveStatus, State, TransitionStatus
 from allocator.journal import Entry, Journal, JournalSettings, Snapshot, Write
+from allocator.runtime.errors import FoldFailedError
 from allocator.runtime.host import TICK_MAX_S
 from allocator.runtime.hosted import Hosted, Status
 from tests.unit.runtime.hosts import (
@@ -23,6 +24,7 @@ from tests.unit.runtime.hosts import (
     Deaths,
     bytes_of,
     do,
+    fold_here,
     hold,
     host_of,
     ledger_of,
@@ -31,7 +33,7 @@ from tests.unit.runtime.hosts import (
     stock_of,
     writer,
 )
-from tests.unit.runtime.journals import GatedJournal
+from tests.unit.runtime.journals import PATIENCE_S, GatedJournal
 
 S = 1_000_000_000
 
@@ -130,7 +132,7 @@ def test_a_location_that_is_not_up_is_refused_and_the_others_answer(journal: Jou
 def test_a_snapshot_under_load_and_the_tail_after_it_recover_the_same_bytes(tmp_path: Path) -> None:
     """Snapshots are taken between batches; with the entries after them they give exactly the live ledger."""
     with writer(tmp_path) as journal, ThreadPoolExecutor(4) as threads:
-        host = host_of(journal, "dc", "shop", snapshot_bytes=1)
+        host = host_of(journal, "dc", "shop", snapshot_bytes=1, fold=fold_here(tmp_path))
         do(host, "dc", receipt("m1", "fig", 10_000))
         stop = threading.Event()
         load = [threads.submit(reserve_until, stop, host.execute, n) for n in range(3)]
@@ -162,9 +164,33 @@ def reserve_until(stop: threading.Event, execute: object, caller: int) -> int:
     return count
 
 
-def test_snapshots_are_made_when_the_tail_has_grown_beyond_its_bound(journal: Journal) -> None:
+def test_calls_go_on_while_a_snapshot_is_made(journal: Journal, tmp_path: Path) -> None:
+    """However long that takes; what was executed meanwhile is in the tail behind it."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(shard: str, version: int) -> bytes:
+        began.set()
+        assert go_on.wait(PATIENCE_S)
+        return fold_here(tmp_path)(shard, version)
+
+    host = host_of(journal, "dc", snapshot_bytes=1, fold=slow)
+    do(host, "dc", receipt("m1", "fig", 5))
+    with ThreadPoolExecutor(1) as threads:
+        done = threads.submit(host.snapshot_due)
+        assert began.wait(PATIENCE_S)
+        assert do(host, "dc", hold("r1", "fig", 2)).status == ReserveStatus.HELD
+        assert not done.done()
+        go_on.set()
+        done.result(PATIENCE_S)
+    opened = journal.open("location/dc")
+    assert opened.snapshot is not None
+    assert (opened.snapshot.version, [entry.version for entry in opened.tail]) == (1, [2])
+    assert host.hosted["dc"].tail_bytes == len(opened.tail[0].payload)
+
+
+def test_snapshots_are_made_when_the_tail_has_grown_beyond_its_bound(journal: Journal, tmp_path: Path) -> None:
     """Neither a short tail nor one shorter than the last snapshot makes one."""
-    host = host_of(journal, "dc", snapshot_bytes=1_000)
+    host = host_of(journal, "dc", snapshot_bytes=1_000, fold=fold_here(tmp_path))
     item = host.hosted["dc"]
     do(host, "dc", receipt("m1", "fig", 5))
     host.snapshot_due()
@@ -190,11 +216,11 @@ def test_stopping_snapshots_whatever_has_a_tail(journal: Journal) -> None:
     assert journal.open("location/idle").snapshot is None
 
 
-def test_a_snapshot_that_fails_stops_neither_the_others_nor_the_host(journal: Journal) -> None:
-    """It is tried again when the tail has doubled, not every second: making one holds the ledger up."""
+def test_a_snapshot_that_fails_stops_neither_the_others_nor_the_host(journal: Journal, tmp_path: Path) -> None:
+    """It is tried again when the tail has doubled, not every second: making one takes processor time."""
     gated = GatedJournal(journal)
     deaths = Deaths()
-    host = host_of(gated, "dc", "shop", snapshot_bytes=100, die=deaths)
+    host = host_of(gated, "dc", "shop", snapshot_bytes=100, die=deaths, fold=fold_here(tmp_path))
     gated.unsnapped.add("location/dc")
     for name in ("dc", "shop"):
         for n in range(5):
@@ -209,6 +235,24 @@ def test_a_snapshot_that_fails_stops_neither_the_others_nor_the_host(journal: Jo
     assert gated.tried[2:] == ["location/dc"]
     assert (host.hosted["dc"].tail_bytes, host.hosted["dc"].failed_bytes) == (0, 0)
     assert deaths == []
+
+
+def test_a_ledger_that_cannot_be_folded_is_packed_in_its_host(journal: Journal) -> None:
+    """When its tail has doubled: the log does not grow for ever."""
+
+    def fail(shard: str, version: int) -> bytes:
+        raise FoldFailedError(shard, f"no memory at {version}")
+
+    host = host_of(journal, "dc", snapshot_bytes=100, fold=fail)
+    for n in range(5):
+        do(host, "dc", receipt(f"m{n}", "fig", 1))
+    host.snapshot_due()
+    assert host.hosted["dc"].snapshot_bytes == 0
+    for n in range(10):
+        do(host, "dc", receipt(f"more-{n}", "fig", 1))
+    host.snapshot_due()
+    assert host.hosted["dc"].tail_bytes == 0
+    assert journal.open("location/dc").snapshot == Snapshot(15, bytes_of(host, "dc"))
 
 
 def test_a_second_host_of_the_same_ledger_fences_the_first(journal: Journal) -> None:

@@ -190,6 +190,8 @@ class ReadModel(RuleBasedStateMachine):
                 for sku in self.model.skus
             ]
             assert matrix.tolist() == expected
+            assert expected == [[self.model.units(sku, name, channel) for name in self.told] for sku in self.model.skus]
+            assert self.model.units("nobody", "dc", channel) == self.model.units("sku-1", "nowhere", channel) == 0
         for name, views in self.told.items():
             assert self.model.version(name) is not None, name
             assert set(views) <= set(self.model.skus)
@@ -214,7 +216,8 @@ def test_the_matrix_grows_in_both_directions() -> None:
             assert model.apply(name, site.news(model.version(name)))
     row = model.rows["sku-30"]
     assert model.available(np.array([row]), model.columns(LOCATIONS), "").tolist() == [[1, 2, 3, 0, 5, 6]]
-    assert int(model.free.sum()) == 3_000 * (1 + 2 + 3 + 4 + 5 + 6)
+    everything = model.free.read(np.arange(len(model.skus)), model.columns(LOCATIONS))
+    assert int(everything.sum()) == 3_000 * (1 + 2 + 3 + 4 + 5 + 6)
 
 
 def test_listeners_hear_which_rows_changed() -> None:
@@ -256,3 +259,27 @@ def test_a_gateway_whose_location_restarts_empty_handed_sees_no_old_units() -> N
     site.begin()
     model.apply("dc", site.news(model.version("dc")))
     assert model.available(np.array([0]), model.columns(["dc"]), "").tolist() == [[7]]
+
+
+def test_a_picture_without_a_sku_that_was_there_tells_of_it_too() -> None:
+    """Whoever keeps something of a row must hear that it is 0 now."""
+    model, site, heard = AvailabilityModel(), Site("dc"), []
+    for sku in ("fig", "plum"):
+        site.batch(Movement("erp", sku, 0, sku, MovementType.RECEIPT, 3))
+    model.apply("dc", site.news(None))
+    model.listeners.append(lambda _, rows: heard.append(sorted(model.skus[row] for row in rows)))
+    site.ledger = StockLedger("dc")
+    for sku in ("plum", "kiwi", "kale"):
+        site.batch(Movement("erp", sku, 0, sku, MovementType.RECEIPT, 1))
+    site.begin()
+    model.apply("dc", [site.recorder.whole()])
+    assert heard == [["fig", "kale", "kiwi", "plum"]]
+    assert model.available(np.arange(4), model.columns(["dc"]), "").tolist() == [[0], [1], [1], [1]]
+
+
+def test_locations_that_are_expected_get_columns_in_the_order_of_names() -> None:
+    """Those that are there keep theirs."""
+    model = AvailabilityModel()
+    model.columns(["m"])
+    model.expect(["z", "m", "a"])
+    assert model.columns(["m", "a", "z"]).tolist() == [0, 1, 2]
