@@ -55,10 +55,12 @@ from allocator.client.errors import (
 )
 from allocator.client.retry import RetryPolicy
 from allocator.client.sync import Client
+from allocator.client.tls import Tls
 from allocator.client.types.allocations import AllocateResult, RejectResult, TransferResult
 from allocator.client.types.availability import (
     AvailabilityChange,
     AvailabilityMatrix,
+    Check,
     CheckedLine,
     CheckResult,
     WatchUpdate,
@@ -123,6 +125,7 @@ __all__ = [
     "Capacity",
     "CapacityMeasure",
     "ChannelQuota",
+    "Check",
     "CheckResult",
     "CheckedLine",
     "Client",
@@ -191,6 +194,7 @@ __all__ = [
     "StockPolicy",
     "SupplyKind",
     "SupplyLine",
+    "Tls",
     "TransferResult",
     "TransferStatus",
     "TransitBand",

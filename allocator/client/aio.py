@@ -11,16 +11,13 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
-    Iterator,
     Sequence,
 )
-from contextlib import contextmanager
-from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from allocator.client.base import READY_POLICY, ClientBase, built, describe
+from allocator.client.base import READY_POLICY, ClientBase, built, built_or_known, describe
 from allocator.client.call import Call, Pages
 from allocator.client.calls import allocations as _allocations
 from allocator.client.calls import availability as _availability
@@ -31,13 +28,25 @@ from allocator.client.calls import network as _network
 from allocator.client.calls import reservations as _reservations
 from allocator.client.calls import sourcing as _sourcing
 from allocator.client.calls import supply as _supply
-from allocator.client.errors import RequestError, closed
-from allocator.client.streams import MovementWindow, Recovery, Watch, ended
-from allocator.client.types.availability import WatchUpdate
+from allocator.client.errors import RequestError
+from allocator.client.exchange_aio import AsyncExchange, iterate, own_cancellation, read, take
+from allocator.client.streams import (
+    MOVEMENTS_MAX,
+    QUERIES_MAX,
+    RESERVES_MAX,
+    Known,
+    Recovery,
+    Watch,
+    Window,
+    ended,
+)
+from allocator.client.types.availability import Check, CheckResult, WatchUpdate
 from allocator.client.types.inventory import Movement, RecordResult
+from allocator.client.types.reservations import Reserve, ReserveResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def _one(build: Callable[P, Call[R]]) -> Callable[Concatenate[AsyncClient, P], Awaitable[R]]:
@@ -138,38 +147,38 @@ class AsyncClient(ClientBase):
         """
         await self._changed(timeout_s=timeout_s, **READY_POLICY).send(_health.serving(service))
 
-    async def stream_movements(
+    def query(
+        self, checks: AsyncIterable[Check] | Iterable[Check], *, in_flight: int = 32
+    ) -> AsyncGenerator[CheckResult | RequestError, None]:
+        """Check a stream of carts, as `Client.query` does."""
+        window: Window[CheckResult | RequestError] = Window(in_flight, QUERIES_MAX)
+        recovery = Recovery(self._options.policy, writes=False)
+        return self._exchanged(checks, lambda check: built_or_known(_availability.query, check), window, recovery)
+
+    def stream_reserves(
+        self, reserves: AsyncIterable[Reserve] | Iterable[Reserve], *, in_flight: int = 64
+    ) -> AsyncGenerator[ReserveResult | RequestError, None]:
+        """Make many independent reserves on one stream, as `Client.stream_reserves` does."""
+        window: Window[ReserveResult | RequestError] = Window(in_flight, RESERVES_MAX)
+        recovery = Recovery(self._options.policy, writes=True)
+        return self._exchanged(
+            reserves, lambda reserve: built_or_known(_reservations.stream_reserve, reserve), window, recovery
+        )
+
+    def stream_movements(
         self, batches: AsyncIterable[Sequence[Movement]] | Iterable[Sequence[Movement]], *, in_flight: int = 4
     ) -> AsyncGenerator[RecordResult, None]:
         """Record a stream of batches, as `Client.stream_movements` does."""
-        window, source = MovementWindow(in_flight), _iterate(batches)
+        window: Window[RecordResult] = Window(in_flight, MOVEMENTS_MAX)
         recovery = Recovery(self._options.policy, writes=True)
-        exchange: _Exchange | None = None
-        try:
-            while True:
-                while window.has_room and (batch := await _next(source)) is not None:
-                    window.calls.append(built(_inventory.stream_movements, batch))
-                if not window.calls:
-                    return
-                try:
-                    exchange = exchange or self._exchange(window.calls[0])
-                    answer = await exchange.answer(window)
-                except (grpc.RpcError, RequestError) as error:
-                    exchange = None
-                    await asyncio.sleep(self._wait_s(recovery.attempts(time.monotonic()), error))
-                    continue
-                recovery.succeeded()
-                yield window.answered(answer)
-        finally:
-            if exchange is not None:
-                exchange.close()
+        return self._exchanged(batches, lambda batch: built(_inventory.stream_movements, batch), window, recovery)
 
     async def send(self, call: Call[R]) -> R:
         """Send a call of `allocator.client.calls`, again if that is safe and may help; return its result."""
         attempts = self._begin(call)
         while True:
             try:
-                with _own_cancellation():
+                with own_cancellation():
                     answer = await self._link.method(call)(
                         call.request,
                         timeout=attempts.timeout_s(time.monotonic()),
@@ -197,7 +206,7 @@ class AsyncClient(ClientBase):
         while True:
             stream = self._link.method(call)(watch.request(), metadata=self._options.pairs())
             try:
-                while (answer := await _read(stream)) is not grpc.aio.EOF:
+                while (answer := await read(stream)) is not grpc.aio.EOF:
                     recovery.succeeded()
                     yield watch.saw(answer)
                 raise ended()
@@ -206,6 +215,41 @@ class AsyncClient(ClientBase):
             finally:
                 stream.cancel()
             await asyncio.sleep(wait_s)
+
+    async def _exchanged(
+        self,
+        items: AsyncIterable[T] | Iterable[T],
+        build: Callable[[T], Call[R] | Known[R]],
+        window: Window[R],
+        recovery: Recovery,
+    ) -> AsyncGenerator[R, None]:
+        source = iterate(items)
+        exchange: AsyncExchange | None = None
+        try:
+            while True:
+                while window.has_room and (item := await take(source)) is not None:
+                    window.add(self._identified(build(item)))
+                head = window.head
+                if head is None:
+                    return
+                try:
+                    if isinstance(head, Call):
+                        exchange = exchange or AsyncExchange(self._link.method(head), self._options.pairs())
+                        result = head.parse(await exchange.answer(window.to_send()))
+                    else:
+                        result = head.result
+                except (grpc.RpcError, RequestError) as error:
+                    if exchange is not None:
+                        exchange.close()
+                    exchange = None
+                    await asyncio.sleep(self._wait_again_s(recovery, window, error))
+                    continue
+                recovery.succeeded()
+                window.answered()
+                yield result
+        finally:
+            if exchange is not None:
+                exchange.close()
 
     async def close(self) -> None:
         """Close the connection; calls under way end in `Cancelled`. May be called again."""
@@ -225,63 +269,3 @@ class AsyncClient(ClientBase):
         if credentials is None:
             return grpc.aio.insecure_channel(self.address, options)
         return grpc.aio.secure_channel(self.address, credentials, options)
-
-    def _exchange(self, call: Call[RecordResult]) -> _Exchange:
-        return _Exchange(self._link.method(call), self._options.pairs())
-
-
-class _Exchange:
-    """A stream of movements on one connection: an iterator of what to send, and a reader of the answers.
-
-    No async generator: one that is dropped half-way outlives the event loop's patience.
-    """
-
-    def __init__(self, method: Callable[..., Any], metadata: Sequence[tuple[str, str]]) -> None:
-        self._outbox: asyncio.Queue[Any] = asyncio.Queue()
-        self._unanswered = 0
-        self._stream = method(self, metadata=metadata)
-
-    async def answer(self, window: MovementWindow) -> Any:  # noqa: ANN401  # a StreamMovementsResponse
-        """Send what is new in the window and wait for the answer to the oldest of it."""
-        for call in islice(window.calls, self._unanswered, None):
-            self._outbox.put_nowait(call.request)
-        self._unanswered = len(window.calls) - 1
-        answer = await _read(self._stream)
-        if answer is grpc.aio.EOF:
-            raise ended()
-        return answer
-
-    def close(self) -> None:
-        """End the stream."""
-        self._stream.cancel()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:  # noqa: ANN401  # a StreamMovementsRequest
-        return await self._outbox.get()
-
-
-async def _read(stream: Any) -> Any:  # noqa: ANN401  # an answer, or EOF
-    with _own_cancellation():
-        return await stream.read()
-
-
-def _iterate(batches: AsyncIterable[R] | Iterable[R]) -> AsyncIterator[R] | Iterator[R]:
-    return aiter(batches) if isinstance(batches, AsyncIterable) else iter(batches)
-
-
-async def _next(source: AsyncIterator[R] | Iterator[R]) -> R | None:
-    return await anext(source, None) if isinstance(source, AsyncIterator) else next(source, None)
-
-
-@contextmanager
-def _own_cancellation() -> Iterator[None]:
-    """Tell a call that ended with its client from a task that is cancelled: only the latter is a CancelledError."""
-    try:
-        yield
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and not task.cancelling():
-            raise closed() from None
-        raise

@@ -14,13 +14,16 @@ from uuid import uuid4
 import grpc
 
 from allocator.client.call import Call, fill_request_ids
-from allocator.client.errors import RequestError, closed, invalid
+from allocator.client.errors import InvalidRequest, RequestError, closed, invalid
 from allocator.client.failures import from_rpc
 from allocator.client.options import CallOptions, as_channel_options
 from allocator.client.retry import Attempts, RetryPolicy
+from allocator.client.streams import Known, Recovery, Window
+from allocator.client.tls import Tls
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
 READY_POLICY: Final[Mapping[str, Any]] = {
@@ -83,16 +86,19 @@ class ClientBase:
     Args:
         address: `host:port`; any address gRPC takes, such as `dns:///allocator:50051`, or
             `ipv4:10.0.0.1:50051,10.0.0.2:50051` for several gateways.
-        channel_credentials: from `grpc.ssl_channel_credentials`; None: no encryption.
+        channel_credentials: from `grpc.ssl_channel_credentials`; None: as `tls` says.
+        tls: how to encrypt, and whom to trust; None: no encryption.
         timeout_s: for a call as a whole, retries and waits included, seconds.
         retries_max: attempts after the first; 0: never try again.
         attempt_timeout_s: for each attempt, seconds; None: half of `timeout_s`.
         correlation_id: sent with every call as `x-correlation-id`.
+        client_id: sent with every call as `x-client-id`: whose share of the service it counts against, where
+            the service limits how much each client may call.
         metadata: more pairs to send with every call, such as `("authorization", "Bearer ...")`.
         channel_options: of the gRPC channel, by name; they win over ours.
 
     Raises:
-        InvalidRequest: a setting is out of range.
+        InvalidRequest: a setting is out of range, or a TLS file cannot be used.
     """
 
     def __init__(  # noqa: PLR0913  # each is a setting of its own, and all have a default
@@ -100,17 +106,24 @@ class ClientBase:
         address: str = DEFAULT_ADDRESS,
         channel_credentials: grpc.ChannelCredentials | None = None,
         *,
+        tls: Tls | None = None,
         timeout_s: float = 5.0,
         retries_max: int = 5,
         attempt_timeout_s: float | None = None,
         correlation_id: str = "",
+        client_id: str = "",
         metadata: Sequence[tuple[str, str]] = (),
         channel_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.address = address
-        self._link = Link(lambda: self._open_channel(channel_credentials, as_channel_options(channel_options)))
+        credentials, options = channel_credentials, as_channel_options(channel_options)
+        if tls is not None:
+            if channel_credentials is not None:
+                raise invalid("tls", "it takes the place of channel_credentials; give one of them")
+            credentials, options = tls.credentials(), (*tls.channel_options(), *options)
+        self._link = Link(lambda: self._open_channel(credentials, options))
         policy = RetryPolicy(timeout_s, attempt_timeout_s, retries_max)
-        self._options = CallOptions(policy, correlation_id, tuple(metadata))
+        self._options = CallOptions(policy, correlation_id, tuple(metadata), client_id)
 
     def with_options(
         self,
@@ -119,6 +132,7 @@ class ClientBase:
         attempt_timeout_s: float | None = None,
         retries_max: int | None = None,
         correlation_id: str | None = None,
+        client_id: str | None = None,
         metadata: Sequence[tuple[str, str]] | None = None,
     ) -> Self:
         """Return a view of this client with other settings, for one call or more; None leaves one as it is.
@@ -131,6 +145,7 @@ class ClientBase:
             attempt_timeout_s=attempt_timeout_s,
             retries_max=retries_max,
             correlation_id=correlation_id,
+            client_id=client_id,
             metadata=metadata,
         )
 
@@ -147,9 +162,13 @@ class ClientBase:
     def _open_channel(self, credentials: grpc.ChannelCredentials | None, options: Sequence[tuple[str, Any]]) -> Any:  # noqa: ANN401  # a channel of the child's kind
         raise NotImplementedError
 
-    def _begin(self, call: Call[Any]) -> Attempts:
-        if call.writes:
+    def _identified(self, call: C) -> C:
+        if isinstance(call, Call) and call.writes:
             fill_request_ids(call.request, _make_id)
+        return call
+
+    def _begin(self, call: Call[Any]) -> Attempts:
+        self._identified(call)
         return Attempts(self._options.policy, call.request_id, time.monotonic(), writes=call.writes)
 
     def _wait_s(self, attempts: Attempts, error: grpc.RpcError | RequestError) -> float:
@@ -159,6 +178,15 @@ class ClientBase:
         wait_s = attempts.wait_after(ours, time.monotonic(), random.random())  # noqa: S311  # as the line above says
         self._link.count_retry()
         return wait_s
+
+    def _wait_again_s(self, recovery: Recovery, window: Window[Any], error: grpc.RpcError | RequestError) -> float:
+        """Seconds to wait before what a stream left unanswered is sent again; raises when that is over."""
+        ours = error if isinstance(error, RequestError) else from_rpc(error)
+        window.lost(ours)
+        try:
+            return self._wait_s(recovery.attempts(time.monotonic()), ours)
+        except RequestError as last:
+            raise (window.told(last) if recovery.writes else last) from None
 
 
 def built(build: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -171,6 +199,16 @@ def built(build: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return build(*args, **kwargs)
     except ValueError as error:
         raise invalid("request", str(error)) from None
+
+
+def built_or_known(
+    build: Callable[P, Call[R | RequestError]], *args: P.args, **kwargs: P.kwargs
+) -> Call[R | RequestError] | Known[R | RequestError]:
+    """Build a call of a stream in which an error is a result: one that cannot be sent is a result as well."""
+    try:
+        return built(build, *args, **kwargs)
+    except InvalidRequest as error:
+        return Known(error)
 
 
 def describe(method: Callable[..., Any], build: Callable[..., Any], result: str) -> None:

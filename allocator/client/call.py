@@ -33,7 +33,7 @@ class Call(Generic[R_co]):
     @property
     def request_id(self) -> str:
         """Of a write; "" when it has none, or one for each of its parts."""
-        return getattr(self.request, "request_id", "")
+        return getattr(_part(self.request), "request_id", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,15 @@ class Pages(Generic[R]):
 
 def fill_request_ids(request: Message, make_id: Callable[[], str]) -> None:
     """Give a write, and each part of a batch, the request id it lacks."""
+    request = _part(request)
     if "request_id" in request.DESCRIPTOR.fields_by_name:
         if not request.request_id:  # type: ignore[attr-defined]  # the descriptor has just said so
             request.request_id = make_id()  # type: ignore[attr-defined]  # as above
         return
     for part in getattr(request, "reserves", ()):
         fill_request_ids(part, make_id)
+
+
+def _part(request: Message) -> Any:  # noqa: ANN401  # a message, of which only the fields matter
+    """What a request of a stream wraps; any other is returned as it is."""
+    return getattr(request, "reserve", request)

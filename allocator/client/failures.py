@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -43,9 +44,12 @@ def from_rpc(error: grpc.RpcError) -> RequestError:
     return _translated(code.name, message, status_pb2.Status.FromString(packed).details)
 
 
-def from_status(status: status_pb2.Status, request_id: str) -> RequestError:
-    """Translate an error that came inside an answer, for the part of it with this request id."""
-    return _translated(_CODES.get(status.code, "UNKNOWN"), status.message, status.details, request_id)
+def from_status(status: status_pb2.Status, request_id: str | None = None) -> RequestError:
+    """Translate an error that came inside an answer, for the part of it with this request id; None for a read."""
+    error = _translated(_CODES.get(status.code, "UNKNOWN"), status.message, status.details, request_id or "")
+    if request_id is not None:
+        return error
+    return type(error)(error.message, replace(error.details, outcome_unknown=False))
 
 
 def _translated(code: str, message: str, packed: Iterable[Any], request_id: str = "") -> RequestError:

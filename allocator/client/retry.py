@@ -50,10 +50,20 @@ class RetryPolicy:
         if self.retries_max < 0:
             raise invalid("retries_max", f"0 or more is expected, not {self.retries_max!r}")
 
-    def wait_s(self, attempts: int, retry_after_s: float | None, chance: float) -> float:
-        """Seconds to wait after `attempts` failed attempts; `chance` is uniform in [0, 1)."""
+    def wait_s(self, attempts: int, retry_after_s: float | None, left_s: float, chance: float) -> float:
+        """Seconds to wait before the next attempt.
+
+        Args:
+            attempts: failed so far.
+            retry_after_s: what the server asks for, seconds; None: nothing.
+            left_s: until the call is over, seconds. Where there is time for what the server asks for, jitter takes
+                at most half of what remains after that.
+            chance: uniform in [0, 1).
+        """
         bound = min(self.backoff_max_s, self.backoff_s * 2.0 ** min(attempts - 1, 64))
-        return (retry_after_s or 0.0) + bound * chance
+        if retry_after_s is None:
+            return bound * chance
+        return retry_after_s + min(bound, max(0.0, left_s - retry_after_s) / 2) * chance
 
 
 class Attempts:
@@ -87,7 +97,7 @@ class Attempts:
         """
         self._failed += 1
         self._unknown = self._writes and (self._unknown or error.outcome_unknown)
-        wait_s = self._policy.wait_s(self._failed, error.details.retry_after_s, chance)
+        wait_s = self._policy.wait_s(self._failed, error.details.retry_after_s, self._ends_s - now_s, chance)
         over = self._failed > self._policy.retries_max or now_s + wait_s >= self._ends_s
         if over or not is_safe_to_repeat(error):
             raise self._last(error) from None

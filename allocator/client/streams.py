@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+from google.protobuf.message import Message
 
 from allocator.client import wire
 from allocator.client.call import Call
-from allocator.client.errors import ErrorDetails, RequestError, Unavailable, invalid
+from allocator.client.errors import ErrorDetails, Overloaded, RequestError, Unavailable, as_unknown, invalid
 from allocator.client.retry import Attempts, RetryPolicy
 from allocator.client.types.availability import WatchUpdate
-from allocator.client.types.inventory import RecordResult
 from allocator.v1 import availability_pb2
 
-IN_FLIGHT_MAX: Final = 64
+R = TypeVar("R")
+
+MOVEMENTS_MAX: Final = 64
 """Most batches of movements sent and not answered."""
+QUERIES_MAX: Final = 1_024
+"""Most checks of a stream sent and not answered."""
+RESERVES_MAX: Final = 1_024
+"""Most reserves of a stream sent and not answered."""
 
 
 class Recovery:
     """The failed attempts since a stream last told anything; each success forgets them."""
 
     def __init__(self, policy: RetryPolicy, *, writes: bool) -> None:
-        self._policy, self._writes = policy, writes
+        self._policy, self.writes = policy, writes
         self._attempts: Attempts | None = None
 
     def attempts(self, now_s: float) -> Attempts:
         """Those since the last success."""
         if self._attempts is None:
-            self._attempts = Attempts(self._policy, "", now_s, writes=self._writes)
+            self._attempts = Attempts(self._policy, "", now_s, writes=self.writes)
         return self._attempts
 
     def succeeded(self) -> None:
@@ -59,27 +68,71 @@ class Watch:
         return update
 
 
-class MovementWindow:
-    """Batches of movements sent and not answered, the oldest first.
+@dataclass(frozen=True, slots=True)
+class Known(Generic[R]):
+    """A result that nobody needs to be asked for: of a request that cannot be sent at all."""
+
+    result: R
+
+
+class Window(Generic[R]):
+    """What went into a stream and is not answered, the oldest first.
+
+    What is known already has its place in it as well, so that every result comes in order.
 
     Args:
-        size: most batches in it, 1 to `IN_FLIGHT_MAX`.
+        size: most requests in it, 1 to `size_max`.
+        size_max: most that `size` may be.
     """
 
-    def __init__(self, size: int) -> None:
-        if not 1 <= size <= IN_FLIGHT_MAX:
-            raise invalid("in_flight", f"1 to {IN_FLIGHT_MAX} batches are expected, not {size}")
+    def __init__(self, size: int, size_max: int) -> None:
+        if not 1 <= size <= size_max:
+            raise invalid("in_flight", f"1 to {size_max} requests are expected, not {size}")
         self._size = size
-        self.calls: deque[Call[RecordResult]] = deque()
+        self._waiting: deque[Call[R] | Known[R]] = deque()
+        self._sent = self._doubtful = 0
 
     @property
     def has_room(self) -> bool:
-        """Whether another batch may be sent."""
-        return len(self.calls) < self._size
+        """Whether another request may be taken in."""
+        return len(self._waiting) < self._size
 
-    def answered(self, answer: Any) -> RecordResult:  # noqa: ANN401  # a StreamMovementsResponse
-        """Take the answer to the oldest batch."""
-        return self.calls.popleft().parse(answer)
+    @property
+    def head(self) -> Call[R] | Known[R] | None:
+        """The oldest; None when there is nothing to wait for."""
+        return self._waiting[0] if self._waiting else None
+
+    def add(self, request: Call[R] | Known[R]) -> None:
+        """Take in what is to be sent, or what is known without."""
+        self._waiting.append(request)
+
+    def to_send(self) -> list[Message]:
+        """What is new since the connection began; it counts as sent from now on."""
+        fresh = [one.request for one in islice(self._waiting, self._sent, None) if isinstance(one, Call)]
+        self._sent = len(self._waiting)
+        return fresh
+
+    def answered(self) -> None:
+        """Take the oldest out."""
+        self._waiting.popleft()
+        self._sent, self._doubtful = max(0, self._sent - 1), max(0, self._doubtful - 1)
+
+    def lost(self, error: RequestError) -> None:
+        """Note that the connection broke: everything has to be sent again.
+
+        What was sent on it may have happened, whatever the error says of the stream as a whole, unless the server
+        did not let it in at all.
+        """
+        if not isinstance(error, Overloaded):
+            self._doubtful = max(self._doubtful, self._sent)
+        self._sent = 0
+
+    def told(self, error: RequestError) -> RequestError:
+        """The error a stream of writes ends in: it names the oldest, and knows what was sent on any connection."""
+        head = self.head
+        request_id = head.request_id if isinstance(head, Call) else ""
+        named = type(error)(error.message, replace(error.details, request_id=request_id))
+        return as_unknown(named) if self._doubtful else named
 
 
 def ended() -> RequestError:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import grpc
 
-from allocator.client.base import READY_POLICY, ClientBase, built, describe
+from allocator.client.base import READY_POLICY, ClientBase, built, built_or_known, describe
 from allocator.client.call import Call, Pages
 from allocator.client.calls import allocations as _allocations
 from allocator.client.calls import availability as _availability
@@ -22,9 +20,20 @@ from allocator.client.calls import reservations as _reservations
 from allocator.client.calls import sourcing as _sourcing
 from allocator.client.calls import supply as _supply
 from allocator.client.errors import RequestError
-from allocator.client.streams import MovementWindow, Recovery, Watch, ended
-from allocator.client.types.availability import WatchUpdate
+from allocator.client.exchange import Exchange
+from allocator.client.streams import (
+    MOVEMENTS_MAX,
+    QUERIES_MAX,
+    RESERVES_MAX,
+    Known,
+    Recovery,
+    Watch,
+    Window,
+    ended,
+)
+from allocator.client.types.availability import Check, CheckResult, WatchUpdate
 from allocator.client.types.inventory import Movement, RecordResult
+from allocator.client.types.reservations import Reserve, ReserveResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -128,6 +137,45 @@ class Client(ClientBase):
         """
         self._changed(timeout_s=timeout_s, **READY_POLICY).send(_health.serving(service))
 
+    def query(
+        self, checks: Iterable[Check], *, in_flight: int = 32
+    ) -> Generator[CheckResult | RequestError, None, None]:
+        """Check a stream of carts, without the overhead of a call for each; yields what `check` would, in order.
+
+        A check that cannot be answered yields its error, and the stream goes on. A connection that breaks is opened
+        again, and what was not answered is asked again.
+
+        Args:
+            checks: limits of each as in `check`. They are taken before the answers to those before them are given,
+                up to `in_flight`; with 1, each is answered before the next is taken.
+            in_flight: most checks sent and not answered, 1 to 1,024.
+
+        Raises:
+            RequestError: the stream as a whole cannot go on.
+        """
+        calls = (built_or_known(_availability.query, check) for check in checks)
+        return self._exchanged(calls, Window(in_flight, QUERIES_MAX), Recovery(self._options.policy, writes=False))
+
+    def stream_reserves(
+        self, reserves: Iterable[Reserve], *, in_flight: int = 64
+    ) -> Generator[ReserveResult | RequestError, None, None]:
+        """Make many independent reserves on one stream; yields what `reserve` would for each, in order.
+
+        A reserve that ends in an error yields it, and the stream goes on. A connection that breaks is opened again,
+        and what was not answered is sent again with the same request ids, so each happens once or not at all.
+
+        Args:
+            reserves: limits of each as in `reserve`; those without a request id get one. They are taken before the
+                answers to those before them are given, up to `in_flight`.
+            in_flight: most reserves sent and not answered, 1 to 1,024.
+
+        Raises:
+            RequestError: the stream as a whole cannot go on; `request_id` is of the oldest reserve without an answer,
+                and with `outcome_unknown` it and those after it may have happened. Give ids of your own to ask again.
+        """
+        calls = (built_or_known(_reservations.stream_reserve, reserve) for reserve in reserves)
+        return self._exchanged(calls, Window(in_flight, RESERVES_MAX), Recovery(self._options.policy, writes=True))
+
     def stream_movements(
         self, batches: Iterable[Sequence[Movement]], *, in_flight: int = 4
     ) -> Generator[RecordResult, None, None]:
@@ -144,27 +192,8 @@ class Client(ClientBase):
         Raises:
             RequestError: a batch cannot be answered; those after it were not looked at.
         """
-        window, source = MovementWindow(in_flight), iter(batches)
-        recovery = Recovery(self._options.policy, writes=True)
-        exchange: _Exchange | None = None
-        try:
-            while True:
-                while window.has_room and (batch := next(source, None)) is not None:
-                    window.calls.append(built(_inventory.stream_movements, batch))
-                if not window.calls:
-                    return
-                try:
-                    exchange = exchange or self._exchange(window.calls[0])
-                    answer = exchange.answer(window)
-                except (grpc.RpcError, RequestError) as error:
-                    exchange = None
-                    time.sleep(self._wait_s(recovery.attempts(time.monotonic()), error))
-                    continue
-                recovery.succeeded()
-                yield window.answered(answer)
-        finally:
-            if exchange is not None:
-                exchange.close()
+        calls = (built(_inventory.stream_movements, batch) for batch in batches)
+        return self._exchanged(calls, Window(in_flight, MOVEMENTS_MAX), Recovery(self._options.policy, writes=True))
 
     def send(self, call: Call[R]) -> R:
         """Send a call of `allocator.client.calls`, again if that is safe and may help; return its result."""
@@ -207,6 +236,36 @@ class Client(ClientBase):
                 stream.cancel()
             time.sleep(wait_s)
 
+    def _exchanged(
+        self, calls: Iterator[Call[R] | Known[R]], window: Window[R], recovery: Recovery
+    ) -> Generator[R, None, None]:
+        exchange: Exchange | None = None
+        try:
+            while True:
+                while window.has_room and (call := next(calls, None)) is not None:
+                    window.add(self._identified(call))
+                head = window.head
+                if head is None:
+                    return
+                try:
+                    if isinstance(head, Call):
+                        exchange = exchange or Exchange(self._link.method(head), self._options.pairs())
+                        result = head.parse(exchange.answer(window.to_send()))
+                    else:
+                        result = head.result
+                except (grpc.RpcError, RequestError) as error:
+                    if exchange is not None:
+                        exchange.close()
+                    exchange = None
+                    time.sleep(self._wait_again_s(recovery, window, error))
+                    continue
+                recovery.succeeded()
+                window.answered()
+                yield result
+        finally:
+            if exchange is not None:
+                exchange.close()
+
     def close(self) -> None:
         """Close the connection; calls under way end in `Cancelled`. May be called again."""
         channel = self._link.close()
@@ -225,30 +284,3 @@ class Client(ClientBase):
         if credentials is None:
             return grpc.insecure_channel(self.address, options)
         return grpc.secure_channel(self.address, credentials, options)
-
-    def _exchange(self, call: Call[RecordResult]) -> _Exchange:
-        return _Exchange(self._link.method(call), self._options.pairs())
-
-
-class _Exchange:
-    """A stream of movements on one connection. gRPC takes what to send from a thread of its own."""
-
-    def __init__(self, method: Callable[..., Any], metadata: Sequence[tuple[str, str]]) -> None:
-        self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._unanswered = 0
-        self._stream = method(iter(self._outbox.get, None), metadata=metadata)
-
-    def answer(self, window: MovementWindow) -> Any:  # noqa: ANN401  # a StreamMovementsResponse
-        """Send what is new in the window and wait for the answer to the oldest of it."""
-        for call in islice(window.calls, self._unanswered, None):
-            self._outbox.put(call.request)
-        self._unanswered = len(window.calls) - 1
-        answer = next(self._stream, None)
-        if answer is None:
-            raise ended()
-        return answer
-
-    def close(self) -> None:
-        """End the stream, and with it the thread that waits for more to send."""
-        self._outbox.put(None)
-        self._stream.cancel()

@@ -147,4 +147,6 @@ def versions_of(messages: Iterable[common_pb2.LocationVersion]) -> dict[str, int
 
 def ages_of(messages: Iterable[common_pb2.LocationAge]) -> dict[str, float]:
     """Ages by location, seconds."""
-    return {plain_id(message.location): message.age.ToTimedelta().total_seconds() for message in messages}
+    # Not ToTimedelta: of a thousand columns it would take most of the time that reading the answer takes.
+    told = ((message.location, message.age) for message in messages)
+    return {plain_id(location): age.seconds + age.nanos / 1e9 for location, age in told}

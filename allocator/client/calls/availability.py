@@ -7,9 +7,12 @@ from datetime import datetime
 
 from allocator.client import wire
 from allocator.client.call import Call
+from allocator.client.errors import RequestError
+from allocator.client.failures import from_status
 from allocator.client.types.availability import (
     AvailabilityChange,
     AvailabilityMatrix,
+    Check,
     CheckedLine,
     CheckResult,
     WatchUpdate,
@@ -42,15 +45,14 @@ def check(
     Raises:
         NotFound: a SKU, location or group is unknown.
     """
-    request = pb.CheckAvailabilityRequest(
-        lines=[pb.AvailabilityLine(sku=sku, quantity=quantity) for sku, quantity in wire.pairs(lines)],
-        channel=channel,
-        locations=map(wire.location_name, locations),
-        location_group=wire.group_name(group),
-        min_versions=wire.version_list(min_versions),
-        promise_by=wire.timestamp("promise_by", promise_by),
-    )
+    request = _check_request(Check(lines, channel, tuple(locations), group, promise_by, min_versions))
     return Call(AvailabilityServiceStub, "CheckAvailability", request, _check_result)
+
+
+def query(check: Check) -> Call[CheckResult | RequestError]:
+    """One check of a stream; limits as in `check`."""
+    request = pb.QueryAvailabilityRequest(check=_check_request(check))
+    return Call(AvailabilityServiceStub, "QueryAvailability", request, _query_result)
 
 
 def availability(
@@ -117,6 +119,21 @@ def watch(
         resume_versions=wire.version_list(resume_versions),
     )
     return Call(AvailabilityServiceStub, "WatchAvailability", request, _update)
+
+
+def _check_request(check: Check) -> pb.CheckAvailabilityRequest:
+    return pb.CheckAvailabilityRequest(
+        lines=[pb.AvailabilityLine(sku=sku, quantity=quantity) for sku, quantity in wire.pairs(check.lines)],
+        channel=check.channel,
+        locations=map(wire.location_name, check.locations),
+        location_group=wire.group_name(check.group),
+        min_versions=wire.version_list(check.min_versions),
+        promise_by=wire.timestamp("promise_by", check.promise_by),
+    )
+
+
+def _query_result(message: pb.QueryAvailabilityResponse) -> CheckResult | RequestError:
+    return from_status(message.error) if message.HasField("error") else _check_result(message.check)
 
 
 def _check_result(message: pb.CheckAvailabilityResponse) -> CheckResult:

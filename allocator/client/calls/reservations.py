@@ -85,6 +85,16 @@ def batch_reserve(reserves: Sequence[Reserve]) -> Call[tuple[ReserveResult | Req
     return Call(ReservationServiceStub, "BatchReserve", request, parse, writes=True)
 
 
+def stream_reserve(reserve: Reserve) -> Call[ReserveResult | RequestError]:
+    """One reserve of a stream; limits as in `reserve`."""
+    request = pb.StreamReserveRequest(reserve=_reserve_request(reserve))
+
+    def parse(answer: pb.StreamReserveResponse) -> ReserveResult | RequestError:
+        return _batch_result(answer, request.reserve.request_id)
+
+    return Call(ReservationServiceStub, "StreamReserve", request, parse, writes=True)
+
+
 def commit(name: str, *, request_id: str | None = None) -> Call[TransitionResult]:
     """Commit a reservation: the order is placed, and the units no longer expire.
 
@@ -276,7 +286,9 @@ def _reserve_line(message: pb.ReserveLineResult) -> ReserveLine:
     )
 
 
-def _batch_result(message: pb.BatchReserveResult, request_id: str) -> ReserveResult | RequestError:
+def _batch_result(
+    message: pb.BatchReserveResult | pb.StreamReserveResponse, request_id: str
+) -> ReserveResult | RequestError:
     if message.HasField("error"):
         return from_status(message.error, request_id)
     return _reserve_result(message.reserve)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from allocator.client.types.lines import Lines
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of a stream; fields as the arguments of `check`."""
+
+    lines: Lines
+    channel: str = ""
+    locations: Sequence[str] = ()
+    group: str = ""
+    promise_by: datetime | None = None
+    min_versions: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,9 @@ class _Health(health_pb2_grpc.HealthServicer):
 
 
 @contextmanager
-def serve(fake: FakeServer, address: str = "127.0.0.1:0") -> Iterator[FakeServer]:
+def serve(
+    fake: FakeServer, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None
+) -> Iterator[FakeServer]:
     """Run the fake until the end of the block."""
     server = grpc.server(ThreadPoolExecutor(16), interceptors=[_Interceptor(fake)])
     availability_pb2_grpc.add_AvailabilityServiceServicer_to_server(FakeAvailability(fake.state), server)
@@ -197,7 +199,7 @@ def serve(fake: FakeServer, address: str = "127.0.0.1:0") -> Iterator[FakeServer
     inventory_pb2_grpc.add_InventoryServiceServicer_to_server(FakeInventory(fake.state), server)
     network_pb2_grpc.add_NetworkServiceServicer_to_server(FakeNetwork(fake.state), server)
     health_pb2_grpc.add_HealthServicer_to_server(_Health(fake), server)
-    port = server.add_insecure_port(address)
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     fake.address = f"127.0.0.1:{port}"
     server.start()
     try:

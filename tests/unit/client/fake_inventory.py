@@ -217,9 +217,15 @@ class FakeAvailability(AvailabilityServiceServicer):
         self._state.closing.wait(timeout=30)
 
     def QueryAvailability(self, request_iterator: Any, context: Any) -> Iterator[Any]:
-        """Answer checks."""
+        """Answer checks, each with its answer or its error."""
         for request in request_iterator:
-            yield availability_pb2.QueryAvailabilityResponse(check=self.CheckAvailability(request.check, context))
+            try:
+                with self._state.lock:
+                    answer = self.CheckAvailability(request.check, context)
+            except Refusal as refusal:
+                yield availability_pb2.QueryAvailabilityResponse(error=refusal.status())
+            else:
+                yield availability_pb2.QueryAvailabilityResponse(check=answer)
 
     def _names(self, request: Any) -> list[str]:
         if request.location_group:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
 
 from allocator.v1 import reservation_pb2 as pb
 from allocator.v1.reservation_pb2_grpc import ReservationServiceServicer
@@ -27,16 +28,17 @@ class FakeReservations(ReservationServiceServicer):
 
     def BatchReserve(self, request: pb.BatchReserveRequest, context: Any) -> pb.BatchReserveResponse:
         """Hold for each, or tell its error."""
-        results = []
-        for reserve in request.reserves:
-            try:
-                results.append(pb.BatchReserveResult(reserve=self._reserve(reserve)))
-            except Refusal as refusal:
-                status = status_pb2.Status(code=code_pb2.Code.Value(refusal.code.name), message=refusal.message)
-                for detail in refusal.details:
-                    status.details.add().Pack(detail)
-                results.append(pb.BatchReserveResult(error=status))
-        return pb.BatchReserveResponse(results=results)
+        return pb.BatchReserveResponse(results=map(self._result, request.reserves))
+
+    def StreamReserve(self, request_iterator: Any, context: Any) -> Iterator[pb.StreamReserveResponse]:
+        """Hold for each, or tell its error."""
+        for request in request_iterator:
+            with self._state.lock:
+                result = self._result(request.reserve)
+            if result.HasField("error"):
+                yield pb.StreamReserveResponse(error=result.error)
+            else:
+                yield pb.StreamReserveResponse(reserve=result.reserve)
 
     def CommitReservation(self, request: pb.CommitReservationRequest, context: Any) -> Any:
         """Held becomes committed."""
@@ -96,6 +98,12 @@ class FakeReservations(ReservationServiceServicer):
             reservation.version = self._state.versions[reservation.home_location]
         items, token = page(found, request.page_size, request.page_token)
         return pb.ListReservationsResponse(reservations=items, next_page_token=token)
+
+    def _result(self, request: pb.ReserveRequest) -> pb.BatchReserveResult:
+        try:
+            return pb.BatchReserveResult(reserve=self._reserve(request))
+        except Refusal as refusal:
+            return pb.BatchReserveResult(error=refusal.status())
 
     def _reserve(self, request: pb.ReserveRequest) -> pb.ReserveResponse:
         answer: pb.ReserveResponse | None = self._state.first_answer(request)

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from allocator.v1 import common_pb2, inventory_pb2, network_pb2, reservation_pb2
 
@@ -22,6 +22,13 @@ class Refusal(Exception):  # noqa: N818  # it is how the fake says no
     def __init__(self, code: grpc.StatusCode, message: str, *details: Message) -> None:
         super().__init__(code, message, *details)
         self.code, self.message, self.details = code, message, details
+
+    def status(self) -> status_pb2.Status:
+        """The error inside an answer."""
+        status = status_pb2.Status(code=code_pb2.Code.Value(self.code.name), message=self.message)
+        for detail in self.details:
+            status.details.add().Pack(detail)
+        return status
 
 
 @dataclass

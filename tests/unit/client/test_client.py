@@ -74,9 +74,10 @@ def test_a_check_says_where_to_look_and_how_fresh(client: Client, fake: FakeServ
 
 
 def test_availability_is_a_matrix_with_names(client: Client) -> None:
-    """Rows are SKUs, columns locations, cells int64."""
+    """Rows are SKUs, columns locations, cells int64: the bytes of the answer as they came, so they are read-only."""
     matrix = client.availability(["APPLE", "PEAR", "FIG"], locations=["york", "leeds"])
     assert matrix.cells.dtype == np.int64
+    assert (matrix.cells.flags.owndata, matrix.cells.flags.writeable) == (False, False)
     assert matrix.cells.tolist() == [[4, 10], [0, 3], [0, 0]]
     assert (matrix.skus, matrix.locations) == (("APPLE", "PEAR", "FIG"), ("york", "leeds"))
     assert (matrix.of("APPLE", "leeds"), matrix.unknown_skus) == (10, ("FIG",))

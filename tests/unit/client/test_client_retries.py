@@ -9,6 +9,7 @@ import pytest
 
 from allocator.client import (
     Cancelled,
+    Check,
     Client,
     DeadlineExceeded,
     InvalidRequest,
@@ -55,9 +56,12 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_id(client: Client, fake:
     assert len(fake.state.reservations) == 1
 
 
-def test_an_overloaded_server_is_given_the_time_it_asked_for(client: Client, fake: FakeServer) -> None:
-    """RESOURCE_EXHAUSTED is tried again after RetryInfo."""
-    fake.fail("Reserve", Fault(EXHAUSTED, reason="OVERLOADED", details=[retry_info(0.01)]))
+@pytest.mark.parametrize("reason", ["OVERLOADED", "RATE_LIMITED"])
+def test_a_server_that_says_not_now_is_given_the_time_it_asked_for(
+    client: Client, fake: FakeServer, reason: str
+) -> None:
+    """RESOURCE_EXHAUSTED is tried again after RetryInfo, whoever has called too much."""
+    fake.fail("Reserve", Fault(EXHAUSTED, reason=reason, details=[retry_info(0.01)]))
     assert client.reserve({"APPLE": 1}, at="york").ok
     assert client.retries == 1
 
@@ -131,11 +135,23 @@ def test_metadata_goes_with_every_call(fake: FakeServer) -> None:
     assert [seen.metadata["authorization"] for seen in fake.seen] == ["Bearer x", "Bearer x"]
 
 
+def test_the_client_id_goes_with_every_call(fake: FakeServer) -> None:
+    """Of the client, or of whom it calls for; none unless there is one."""
+    with Client(fake.address, client_id="shop") as client:
+        client.check({"APPLE": 1})
+        client.with_options(client_id="tenant-7").check({"APPLE": 1})
+        list(client.query([Check({"APPLE": 1})]))
+    with Client(fake.address) as client:
+        client.check({"APPLE": 1})
+    assert [seen.metadata.get("x-client-id") for seen in fake.seen] == ["shop", "tenant-7", "shop", None]
+
+
+@pytest.mark.parametrize("name", ["correlation_id", "client_id"])
 @pytest.mark.parametrize("text", ["two\nlines", "ünïcode", "x" * 129])
-def test_a_correlation_id_that_no_header_can_hold_is_refused(text: str) -> None:
+def test_an_id_that_no_header_can_hold_is_refused(name: str, text: str) -> None:
     """Before anything is sent."""
-    with pytest.raises(InvalidRequest, match="correlation_id"):
-        Client(correlation_id=text)
+    with pytest.raises(InvalidRequest, match=name):
+        Client().with_options(**{name: text})  # type: ignore[arg-type]  # by name
 
 
 def test_health_and_readiness(client: Client, fake: FakeServer) -> None:

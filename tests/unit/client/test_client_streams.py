@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import grpc
@@ -80,6 +81,17 @@ def test_a_stream_of_movements_that_is_left_early_ends(client: Client) -> None:
     assert next(stream).ok
     stream.close()
     assert client.check({"APPLE": 1}).ok
+
+
+def test_a_connection_that_broke_leaves_no_thread_behind(client: Client, fake: FakeServer) -> None:
+    """The thread that waits for more to send ends with its connection."""
+    before = set(threading.enumerate())
+    fake.fail("StreamMovements", *[Fault(UNAVAILABLE, after=True)] * 3)
+    assert len(list(client.stream_movements([[movement(number)] for number in range(4)]))) == 4
+    senders = [one for one in threading.enumerate() if one not in before and "ThreadPool" not in one.name]
+    for sender in senders:
+        sender.join(30)
+    assert not any(sender.is_alive() for sender in senders)
 
 
 def test_a_bad_batch_ends_the_stream(client: Client) -> None:

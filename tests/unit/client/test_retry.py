@@ -81,7 +81,7 @@ def test_a_wait_is_between_what_the_server_asked_for_and_a_bound_that_doubles(
     policy = RetryPolicy(backoff_s=backoff_s, backoff_max_s=backoff_max_s)
     least = retry_after_s or 0.0
     bound = min(backoff_max_s, backoff_s * 2 ** (failed - 1)) if failed < 1_000 else backoff_max_s
-    assert least <= policy.wait_s(failed, retry_after_s, chance) <= least + bound
+    assert least <= policy.wait_s(failed, retry_after_s, 1e9, chance) <= least + bound
 
 
 def test_attempts_end_with_their_count() -> None:
@@ -108,6 +108,13 @@ def test_a_server_that_asks_for_too_much_patience_is_told_of_at_once() -> None:
     with pytest.raises(Overloaded) as caught:
         call.wait_after(error(Overloaded, retry_after_s=2.0), 0.0, 0.0)
     assert caught.value.retry_after_s == 2.0
+
+
+@given(chance=st.floats(0, 1, exclude_max=True), retry_after_s=st.floats(0, 0.99))
+def test_jitter_does_not_use_up_the_time_that_the_server_left(chance: float, retry_after_s: float) -> None:
+    """A call that has time for what the server asks for waits that long, and then has time to be sent again."""
+    call = attempts(RetryPolicy(timeout_s=1, backoff_s=10, backoff_max_s=10))
+    assert retry_after_s <= call.wait_after(error(Overloaded, retry_after_s=retry_after_s), 0.0, chance) < 1
 
 
 @pytest.mark.parametrize(
