@@ -10,10 +10,21 @@ import typer
 
 from allocator.cli import audit, journal, load, network, orders, replay, serve, sourcing, stock
 from allocator.cli.output import warn
+from allocator.cli.parameters import TlsCa, TlsCertificate, TlsKey, TlsServerName
 from allocator.cli.problems import in_one_line
-from allocator.cli.session import DEFAULT_ADDRESS, Session, session_of
+from allocator.cli.session import DEFAULT_ADDRESS, Session, TlsOptions, session_of
 
-OPTIONS = ("--address", "-a", "--timeout", "--correlation-id", "--debug")
+OPTIONS = (
+    "--address",
+    "-a",
+    "--tls-ca",
+    "--tls-certificate",
+    "--tls-key",
+    "--tls-server-name",
+    "--timeout",
+    "--correlation-id",
+    "--debug",
+)
 """What goes before the command."""
 EXIT_FAILED = 1
 EXIT_BROKEN_PIPE = 141
@@ -30,12 +41,16 @@ app = typer.Typer(
 
 
 @app.callback()
-def options(
+def options(  # noqa: PLR0917  # each is an option of its own
     context: typer.Context,
     address: Annotated[
         str,
         typer.Option("--address", "-a", envvar="ALLOCATOR_ADDRESS", metavar="HOST:PORT", help="The service."),
     ] = DEFAULT_ADDRESS,
+    tls_ca: TlsCa = "",
+    tls_certificate: TlsCertificate = "",
+    tls_key: TlsKey = "",
+    tls_server_name: TlsServerName = "",
     timeout_s: Annotated[
         float,
         typer.Option("--timeout", min=0.1, metavar="SECONDS", help="How long a call may take, with its retries."),
@@ -49,6 +64,7 @@ def options(
     session = session_of(context)
     session.address, session.timeout_s = address, timeout_s
     session.correlation_id, session.debug = correlation_id, debug
+    session.tls = TlsOptions(tls_ca, tls_certificate, tls_key, tls_server_name)
 
 
 serve.register(app)

@@ -42,6 +42,43 @@ RequestId = Annotated[
 ]
 Channel = Annotated[str, typer.Option("--channel", help="Sales channel, whose own quotas then count.")]
 
+TlsCa = Annotated[
+    str,
+    typer.Option(
+        "--tls-ca",
+        envvar="ALLOCATOR_TLS_CA",
+        metavar="FILE",
+        help="Encrypt, and trust the certificates in this PEM file; `system`: those of the system.",
+    ),
+]
+TlsCertificate = Annotated[
+    str,
+    typer.Option(
+        "--tls-certificate",
+        envvar="ALLOCATOR_TLS_CERTIFICATE",
+        metavar="FILE",
+        help="Encrypt, and show the service this PEM certificate.",
+    ),
+]
+TlsKey = Annotated[
+    str,
+    typer.Option(
+        "--tls-key",
+        envvar="ALLOCATOR_TLS_KEY",
+        metavar="FILE",
+        help="PEM file of the private key of --tls-certificate.",
+    ),
+]
+TlsServerName = Annotated[
+    str,
+    typer.Option(
+        "--tls-server-name",
+        envvar="ALLOCATOR_TLS_SERVER_NAME",
+        metavar="NAME",
+        help="Name that the service's certificate is for, when it is not the host of --address.",
+    ),
+]
+
 SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", envvar="ALLOCATOR_SETTINGS", metavar="FILE", help="TOML file of the service."),

@@ -25,6 +25,12 @@ _ADVICE = {
     "INTERNAL": "search the service's log for the id in the message",
     "UNAUTHENTICATED": "pass credentials the service knows",
 }
+_TLS_WORDS = ("handshake failed", "Verification Check failed")
+"""How gRPC tells that a connection failed by its certificates."""
+_TLS_ADVICE = (
+    "the service and we do not agree on TLS: see --tls-ca, --tls-certificate, --tls-key and --tls-server-name in "
+    "`allocator --help`; a service without [tls] takes none of them"
+)
 
 
 def in_one_line(error: Exception, session: Session) -> str:
@@ -48,9 +54,11 @@ def _advice(error: AllocatorError, session: Session) -> str:
     if not isinstance(cause, RequestError):
         return ""
     if isinstance(cause, Unavailable) and not cause.reason:
+        if any(words in cause.message for words in _TLS_WORDS):
+            return _TLS_ADVICE
         return (
             f"does the service run at {session.address}? Start it with `allocator serve`, "
-            "or say where it is: `allocator --address HOST:PORT ...`"
+            "or say where it is: `allocator --address HOST:PORT ...`, and with --tls-ca if it has TLS"
         )
     if isinstance(cause, Overloaded) and cause.retry_after_s is not None:
         return f"try again in {cause.retry_after_s:g} s"

@@ -41,6 +41,14 @@ def serve(
     gateways: Annotated[
         int | None, typer.Option("--gateways", min=1, max=64, help="Processes that answer calls; default: 1.")
     ] = None,
+    front: Annotated[
+        str | None,
+        typer.Option(
+            "--front",
+            metavar="auto|envoy|grpcio",
+            help="What answers the sockets; auto, the default: envoy where pyvoy is installed, else grpcio.",
+        ),
+    ] = None,
     journal: p.JournalUrl = None,
     log_format: Annotated[
         str | None,
@@ -59,7 +67,7 @@ def serve(
         {
             "network_file": network,
             "data_dir": data,
-            "server": {"host": host, "port": port, "gateways": gateways},
+            "server": {"host": host, "port": port, "gateways": gateways, "front": front},
             "journal": {"url": journal},
             "log": {"format": log_format},
         }
@@ -78,7 +86,8 @@ def adapters(context: typer.Context, settings: p.SettingsFile = None, data: p.Da
 
     loaded = load_settings(settings, settings_overrides({"data_dir": data}))
     configure_logs(loaded.log.level, loaded.log.format, process="adapters")
-    raise typer.Exit(run(loaded, session_of(context).address))
+    session = session_of(context)
+    raise typer.Exit(run(loaded, session.address, tls=session.tls.read()))
 
 
 def settings_overrides(values: dict[str, Any]) -> dict[str, Any]:

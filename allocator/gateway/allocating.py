@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from allocator.core.protocol.coordinator import Holds
     from allocator.core.protocol.coordinator import Planner as Planning
     from allocator.core.sourcing.types import Plan, Sourcing, SourcingOrder
-    from allocator.gateway.calls import Call
+    from allocator.gateway.call import Call
     from allocator.gateway.planner import Planner
     from allocator.gateway.spanning import Spanning
     from allocator.runtime.router import Router

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from allocator.core.protocol.coordinator import Planner as Attempts
     from allocator.core.results import ReservationView
     from allocator.core.sourcing.types import SourcingOrder
-    from allocator.gateway.calls import Call
+    from allocator.gateway.call import Call
     from allocator.gateway.planner import Planner
     from allocator.gateway.spanning import Spanning
     from allocator.runtime.router import Router

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from allocator.core.limits import PROMISE_HORIZON_DEFAULT_NS, QUANTITY_MAX
 from allocator.gateway import translate_availability as t
-from allocator.gateway.calls import Call, Calls, stream, unary
+from allocator.gateway.call import Call
+from allocator.gateway.calls import Calls, stream, unary
+from allocator.gateway.checked import Checker
 from allocator.gateway.errors import fault, too_many
+from allocator.gateway.glance import at_a_glance
 from allocator.gateway.limits import LOCATIONS_PER_CALL_MAX
+from allocator.gateway.methods import takes_bytes
 from allocator.gateway.promises import to_promise
 from allocator.gateway.reach import reach
 from allocator.gateway.scope import Scopes, versions_wanted
-from allocator.gateway.watch import Filter, Watch, WatchHub
+from allocator.gateway.states import StateTeller
+from allocator.gateway.watch import Filter, WatchHub
+from allocator.gateway.wire import bytes_field, only_bytes_field
 from allocator.v1.availability_pb2 import (
     BatchGetAvailabilityRequest,
-    BatchGetAvailabilityResponse,
     CheckAvailabilityRequest,
-    CheckAvailabilityResponse,
     QueryAvailabilityRequest,
     QueryAvailabilityResponse,
     WatchAvailabilityRequest,
-    WatchAvailabilityResponse,
 )
 from allocator.v1.availability_pb2_grpc import AvailabilityServiceServicer
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from allocator.runtime.router import Router
+
+_CHECK: Final = 1
+"""The field of a query with the check, and of its answer with the answer to that."""
 
 
 class AvailabilityServicer(AvailabilityServiceServicer):
@@ -55,80 +61,97 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         self._router = router
         self._model = router.model
         self._scopes = Scopes(router.network, router.model)
-        self._states = t.StateTeller(router.model)
+        self._checker = Checker(router.model, self._scopes)
+        self._check_states = StateTeller(router.model, versions=3, ages=4)
+        self._matrix_states = StateTeller(router.model, versions=5, ages=6)
         self._hub = WatchHub(router.model)
 
+    def _glance(self, request: bytes) -> tuple[bytes, ...] | None:
+        found = self._checker.glance(request)
+        return None if found is None else (*found[0], self._check_states.tell(found[1]))
+
+    @at_a_glance(_glance)
     @unary
-    async def CheckAvailability(self, request: CheckAvailabilityRequest, call: Call) -> CheckAvailabilityResponse:
+    @takes_bytes
+    async def CheckAvailability(  # type: ignore[override]  # bytes pass, see `methods`
+        self, request: bytes | CheckAvailabilityRequest, call: Call
+    ) -> bytes:
         """Check a cart."""
-        response = CheckAvailabilityResponse()
-        await self._check(request, response, call)
-        return response
+        data = request if isinstance(request, bytes) else request.SerializeToString()
+        answer = self._glance(data)
+        if answer is not None:
+            return b"".join(answer)
+        return await self._look(t.parsed(CheckAvailabilityRequest, data), call)
 
     @unary
-    async def BatchGetAvailability(
+    async def BatchGetAvailability(  # type: ignore[override]  # bytes pass, see `methods`
         self, request: BatchGetAvailabilityRequest, call: Call
-    ) -> BatchGetAvailabilityResponse:
+    ) -> bytes:
         """Read a packed matrix."""
-        skus = t.to_skus(request, repeats=False)
+        skus = t.to_skus(request, self._model.rows, repeats=False)
         scope = self._scopes.in_order(request.locations, request.location_group)
         if len(scope.names) > LOCATIONS_PER_CALL_MAX:
             raise too_many("locations", len(scope.names), LOCATIONS_PER_CALL_MAX)
         if request.min_versions:
             await reach(self._router, request.min_versions, call)
-        response = BatchGetAvailabilityResponse()
-        t.fill_matrix(response, self._model, scope, skus, request.channel)
-        self._states.fill(response, scope)
-        return response
+        return t.to_matrix(self._model, scope, skus, request.channel) + self._matrix_states.tell(scope)
 
     @stream
-    async def WatchAvailability(
+    async def WatchAvailability(  # type: ignore[override]  # bytes pass, see `methods`
         self,
         request: WatchAvailabilityRequest,
         call: Call,  # noqa: ARG002  # the shape of a handler
-    ) -> AsyncIterator[WatchAvailabilityResponse]:
+    ) -> AsyncIterator[bytes]:
         """Stream changes until the caller has enough."""
-        skus = t.to_skus(request, repeats=True)
+        skus = t.to_skus(request, self._model.rows, repeats=True)
         if request.HasField("threshold") and not 1 <= request.threshold <= QUANTITY_MAX:
             raise fault("threshold", f"{request.threshold}; 1 to {QUANTITY_MAX} are allowed")
         scope = self._scopes.find(request.locations, request.location_group)
         resumed = versions_wanted("resume_versions", request.resume_versions, self._router.network)
         everywhere = not request.locations and not request.location_group
         only = None if everywhere else frozenset(scope.locations)
-        watch = Watch(Filter(skus, request.channel, only, request.threshold), self._model)
-        self._hub.add(watch)
+        wanted = Filter(tuple(skus), request.channel, only, request.threshold)
+        watch = self._hub.open(wanted, scope.locations, resumed)
         try:
-            watch.begin(scope.locations, resumed)
             while True:
                 for message in watch.messages():
                     yield message
                 async with self.calls.waiting():
                     await watch.news.wait()
         finally:
-            self._hub.remove(watch)
+            self._hub.close(watch)
 
     @stream
-    async def QueryAvailability(
-        self, request: AsyncIterator[QueryAvailabilityRequest], call: Call
-    ) -> AsyncIterator[QueryAvailabilityResponse]:
+    @takes_bytes
+    async def QueryAvailability(  # type: ignore[override]  # bytes pass, see `methods`
+        self, request: AsyncIterator[bytes | QueryAvailabilityRequest], call: Call
+    ) -> AsyncIterator[bytes]:
         """Answer a stream of checks in order."""
         async for query in self.calls.requests(request):
-            response = QueryAvailabilityResponse()
+            data = query if isinstance(query, bytes) else query.SerializeToString()
             try:
-                if not query.HasField("check"):
-                    raise fault("check", "it must be set")
-                await self._check(query.check, response.check, call)
+                answer = await self._answer(only_bytes_field(_CHECK, data), data, call)
             except Exception as error:  # noqa: BLE001  # a bad check is answered, and the stream goes on
-                response.error.CopyFrom(self.calls.told_inside(call, error))
-            yield response
+                answer = QueryAvailabilityResponse(error=self.calls.told_inside(call, error)).SerializeToString()
+            yield answer
 
-    async def _check(self, request: CheckAvailabilityRequest, response: CheckAvailabilityResponse, call: Call) -> None:
-        lines = t.to_lines(request)
+    async def _answer(self, check: bytes | None, data: bytes, call: Call) -> bytes:
+        """The answer to one query of a stream."""
+        answer = self._glance(check) if check else None
+        if answer is not None:
+            return bytes_field(_CHECK, b"".join(answer))
+        query = t.parsed(QueryAvailabilityRequest, data)
+        if not query.HasField("check"):
+            raise fault("check", "it must be set")
+        return bytes_field(_CHECK, await self._look(query.check, call))
+
+    async def _look(self, request: CheckAvailabilityRequest, call: Call) -> bytes:
+        """Answer a check that a glance was not enough for."""
+        cart = t.to_cart(request, self._model.rows)
         promise = None
         if request.HasField("promise_by"):
             promise = to_promise(request.promise_by, self._clock_ns(), self._horizon_ns)
         scope = self._scopes.find(request.locations, request.location_group)
         if request.min_versions:
             await reach(self._router, request.min_versions, call)
-        t.fill_check(response, self._model, scope, lines, request.channel, promise)
-        self._states.fill_check(response, scope)
+        return self._checker.check(scope, cart, request.channel, promise) + self._check_states.tell(scope)

@@ -1,29 +1,32 @@
-"""What every call goes through, whatever the front: correlation, deadline, errors, counting, draining.
+"""What every call goes through, whatever the front: admission, correlation, deadline, errors, counting, draining.
 
 `unary` and `stream` turn a handler `(self, request, call)` into the method of a generated grpcio servicer. Of its
-context they use only `abort_with_status`, `invocation_metadata`, `time_remaining` and `set_trailing_metadata`, so that
-servicers run on every front that has those.
+context they use only `abort_with_status`, `invocation_metadata`, `peer`, `time_remaining` and `set_trailing_metadata`,
+so that servicers run on every front that has those.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import logging
+import random
 import time
 from contextlib import aclosing, asynccontextmanager
-from copy import copy
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
-from uuid import uuid4
 
 import grpc
 import structlog
-from grpc_status import rpc_status
 
-from allocator.gateway.errors import ApiError, draining, from_exception, internal, overloaded, to_proto
-from allocator.gateway.limits import CALLS_PER_QUEUED_COMMAND, CORRELATION_ID_LENGTH_MAX
+from allocator.gateway.call import CORRELATION_KEY, Call
+from allocator.gateway.deadlines import rest_within
+from allocator.gateway.errors import ApiError, draining, from_exception, internal, to_proto
+from allocator.gateway.limits import CALLS_PER_QUEUED_COMMAND
+from allocator.gateway.rates import Paced, Rates, client_of
+from allocator.gateway.refusals import Ended, Refusals
+from allocator.gateway.shedding import Pulse, Shedding, worth_of
 from allocator.gateway.tally import Tally
-from allocator.runtime.batcher import Context
+from allocator.runtime.worth import WaitTargets, Worth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,63 +37,9 @@ if TYPE_CHECKING:
 
     ServicerContext = grpc.aio.ServicerContext[Any, Any]
 
-CORRELATION_KEY: Final = "x-correlation-id"
-TRACE_KEY: Final = "traceparent"
 GATEWAY_KEY: Final = "x-allocator-gateway"
 
-_CORRELATION_ID: Final = re.compile(rf"[!-~]{{1,{CORRELATION_ID_LENGTH_MAX}}}")
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
 log = structlog.get_logger("allocator.gateway")
-
-
-class Call:
-    """One call under way.
-
-    Attributes:
-        method: name of the rpc.
-        correlation_id: names the call in logs, journal and postings; the caller's, or made here.
-        trail: what follows its commands to the ledgers.
-        request_id: of a write; "" until it is known.
-        started_s: monotonic time, seconds.
-    """
-
-    __slots__ = ("_context", "correlation_id", "method", "request_id", "started_s", "trail")
-
-    def __init__(self, method: str, context: ServicerContext) -> None:
-        self.method = method
-        self.started_s = time.monotonic()
-        self.request_id = ""
-        self._context: ServicerContext | None = context
-        correlation_id = traceparent = ""
-        for key, value in context.invocation_metadata() or ():
-            if key == CORRELATION_KEY and _CORRELATION_ID.fullmatch(str(value)):
-                correlation_id = str(value)
-            elif key == TRACE_KEY and _TRACEPARENT.fullmatch(str(value)):
-                traceparent = str(value)
-        self.correlation_id = correlation_id or uuid4().hex
-        self.trail = Context(self.correlation_id, traceparent)
-
-    def named(self, request_id: str) -> str:
-        """The caller's request id, or a fresh one; errors of this call tell it."""
-        self.request_id = request_id or uuid4().hex
-        return self.request_id
-
-    def part(self) -> Call:
-        """One of several writes in this call: it has a request id of its own."""
-        part = copy(self)
-        part.request_id = ""
-        return part
-
-    def detached(self) -> Call:
-        """The call as work that goes on after its answer sees it: there is no deadline any more."""
-        detached = copy(self)
-        detached._context = None  # noqa: SLF001  # one of us
-        return detached
-
-    def time_left_s(self) -> float | None:
-        """Seconds until the caller's deadline; None when there is none."""
-        return self._context.time_remaining() if self._context is not None else None
 
 
 class Calls:
@@ -99,6 +48,11 @@ class Calls:
     Args:
         settings: bounds and the default deadline.
         gateway: which gateway this is; told with every answer.
+
+    Attributes:
+        shedding: decides which calls are taken on.
+        pulse: notices overload; a front may add its `knock`.
+        usual_trailers: metadata that goes out with an answer that nobody can look for.
     """
 
     def __init__(self, settings: ServerSettings, gateway: str = "0") -> None:
@@ -107,34 +61,84 @@ class Calls:
         self.draining = False
         self.under_way = 0
         self.streams = 0
-        self._gateway = gateway
-        self._calls_max = calls_max(settings)
-        self._streams_max = settings.streams_max
+        self.shedding = Shedding(calls_max(settings), settings.streams_max, waits_of(settings))
+        self.pulse = Pulse(self.shedding, lambda: self.under_way > 0)
+        rate_per_s = settings.client_rate_per_s
+        self._rates = Rates(rate_per_s, settings.client_burst) if rate_per_s else None
+        self._told_gateway = (GATEWAY_KEY, gateway)
+        self.usual_trailers = (self._told_gateway,)
+        self._refusals = Refusals(self.usual_trailers)
         self._waits: set[asyncio.Timeout] = set()
 
     def drain(self) -> None:
         """Take no more calls, and end the streams where they wait."""
         self.draining = True
+        self.pulse.stop()
         now_s = asyncio.get_running_loop().time()
         for wait in self._waits:
             wait.reschedule(now_s)
 
-    def admit(self) -> None:
-        """Refuse a call when draining or when too many are under way."""
-        if self.draining:
-            raise draining()
-        if self.under_way > self._calls_max:
-            raise overloaded(f"{self._calls_max} calls are under way here; try again shortly")
+    def surely_takes(self, worth: Worth) -> bool:
+        """Whether a call that is answered at once is taken on; if that is not sure, ask for its `refusal`.
 
-    def admit_stream(self) -> None:
-        """Refuse a stream when draining or when too many are open."""
-        self.admit()
-        if self.streams > self._streams_max:
-            raise overloaded(f"{self._streams_max} streams are open here; try again later")
+        However long it has waited: to refuse it would be no less work.
+        """
+        if not self.pulse.awake:
+            self.pulse.wake()
+        shedding = self.shedding
+        return (
+            self.under_way < shedding.calls_room[worth]
+            and shedding.share(worth) >= 1
+            and self._rates is None
+            and not self.draining
+        )
+
+    def refusal(self, worth: Worth, context: ServicerContext, under_way: int, room: tuple[int, ...]) -> Ended | None:
+        """Why a call is not taken on, if it is not; nothing of it was looked at but, for rates, its metadata."""
+        if not self.pulse.awake:
+            self.pulse.wake()
+        if self.draining:
+            return self._refused(worth, "DRAINING", self._refusals.draining)
+        if under_way >= room[worth]:
+            return self._refused(worth, "OVERLOADED", self._refusals.full(worth))
+        share = self.shedding.share(worth)
+        if share < 1 and random.random() >= share:  # noqa: S311  # nobody gains by guessing it
+            return self._refused(worth, "OVERLOADED", self._refusals.late(worth))
+        if getattr(context, "waited_s", 0.0) > self.shedding.stale_s[worth]:
+            return self._refused(worth, "OVERLOADED", self._refusals.late(worth))
+        if self._rates is not None:
+            wait_s = self._rates.take(_client(context), worth, time.monotonic())
+            if wait_s:
+                return self._refused(worth, "RATE_LIMITED", self._refusals.rate_limited(wait_s))
+        return None
+
+    def refusal_of_call(self, worth: Worth, context: ServicerContext) -> Ended | None:
+        """The same, for one with one answer."""
+        return self.refusal(worth, context, self.under_way, self.shedding.calls_room)
+
+    def refusal_of_stream(self, worth: Worth, context: ServicerContext) -> Ended | None:
+        """The same, for one with a stream of answers."""
+        return self.refusal(worth, context, self.streams, self.shedding.streams_room)
+
+    def paced(self, request: Any, worth: Worth, context: ServicerContext) -> Any:  # noqa: ANN401  # one, or a stream
+        """A stream of requests no faster than its client may call; flow control holds the client back."""
+        if self._rates is None or not hasattr(request, "__aiter__"):
+            return request
+        return Paced(aiter(request), self._rates, _client(context), worth)
 
     def trailers(self, call: Call) -> tuple[tuple[str, str], ...]:
-        """Metadata that goes out with every answer and every error."""
-        return (CORRELATION_KEY, call.correlation_id), (GATEWAY_KEY, self._gateway)
+        """Metadata that goes out with every answer and every error.
+
+        A read that named nobody and left no trace is told without a correlation id: it would find nothing, and
+        trailers that are never the same are a tenth of what such a call costs.
+        """
+        if call.nameless:
+            return self.usual_trailers
+        return (CORRELATION_KEY, call.correlation_id), self._told_gateway
+
+    def _refused(self, worth: Worth, reason: str, refusal: Ended) -> Ended:
+        self.tally.note_refusal(worth.name.lower(), reason)
+        return refusal
 
     def error_of(self, call: Call, error: Exception) -> ApiError:
         """What the caller is told about `error`; a defect is logged with its traceback and told without."""
@@ -152,6 +156,7 @@ class Calls:
 
     async def abort(self, call: Call, context: ServicerContext, error: Exception) -> NoReturn:
         """End `call` with what `error` means to the caller."""
+        correlation_id = call.correlation_id
         told = self.error_of(call, error)
         if self.tally.note_error(told.reason):
             log.warning(
@@ -160,16 +165,16 @@ class Calls:
                 code=told.code.name,
                 reason=told.reason,
                 message=told.message,
-                correlation_id=call.correlation_id,
+                correlation_id=correlation_id,
                 ms=_ms_since(call.started_s),
             )
-        await context.abort_with_status(_Ended(to_proto(told), self.trailers(call)))
+        await context.abort_with_status(Ended(to_proto(told), self.trailers(call)))
         raise AssertionError("abort_with_status returned")
 
     def over(self, call: Call) -> None:
         """Count a call that was answered."""
         self.tally.note(call.method, time.monotonic() - call.started_s)
-        if call.request_id:
+        if call.request_id and log.is_enabled_for(logging.DEBUG):
             log.debug("write", method=call.method, request_id=call.request_id,
                       correlation_id=call.correlation_id, ms=_ms_since(call.started_s))  # fmt: skip
 
@@ -204,20 +209,19 @@ def calls_max(settings: ServerSettings) -> int:
     return CALLS_PER_QUEUED_COMMAND * settings.queue_max
 
 
+def waits_of(settings: ServerSettings) -> WaitTargets:
+    """How long work may wait before calls are refused."""
+    return WaitTargets(settings.browse_wait_s, settings.hold_wait_s, settings.settle_wait_s)
+
+
 class _Served(Protocol):
     """A servicer whose methods are made by `unary` and `stream`."""
 
     calls: Calls
 
 
-class _Ended(grpc.Status):
-    """A rich status with our trailers beside it."""
-
-    def __init__(self, status: status_pb2.Status, trailers: tuple[tuple[str, str], ...]) -> None:
-        rich = rpc_status.to_status(status)
-        self.code = rich.code
-        self.details = rich.details
-        self.trailing_metadata = (*rich.trailing_metadata, *trailers)
+def _client(context: ServicerContext) -> str:
+    return client_of(context.invocation_metadata() or (), context.peer())
 
 
 S = TypeVar("S", bound=_Served)
@@ -228,19 +232,25 @@ A = TypeVar("A")
 def unary(handler: Callable[[S, Q, Call], Awaitable[A]]) -> Callable[[S, Q, ServicerContext], Awaitable[A]]:
     """Make the servicer method of an rpc with one request and one answer."""
     name = handler.__name__
+    worth = worth_of(name)
 
     @wraps(handler)
     async def method(self: S, request: Q, context: ServicerContext) -> A:
         calls = self.calls
-        call = Call(name, context)
+        refusal = calls.refusal_of_call(worth, context)
+        if refusal is not None:
+            await context.abort_with_status(refusal)
+        call = Call(name, context, worth)
         calls.under_way += 1
         try:
-            calls.admit()
-            if context.time_remaining() is None:
-                async with asyncio.timeout(calls.deadline_s):
-                    answer = await handler(self, request, call)
+            work: Any = handler(self, request, call)
+            try:
+                waits_for = work.send(None)
+            except StopIteration as done:
+                answer: A = done.value
             else:
-                answer = await handler(self, request, call)
+                deadline_s = calls.deadline_s if context.time_remaining() is None else None
+                answer = await rest_within(deadline_s, work, waits_for)
         except Exception as error:  # noqa: BLE001  # the seam: whatever it was becomes a status
             await calls.abort(call, context, error)
         finally:
@@ -257,16 +267,20 @@ def stream(
 ) -> Callable[[S, Q, ServicerContext], AsyncIterator[A]]:
     """Make the servicer method of an rpc with a stream of answers; `Q` may be a stream of requests."""
     name = handler.__name__
+    worth = worth_of(name)
 
     @wraps(handler)
     async def method(self: S, request: Q, context: ServicerContext) -> AsyncIterator[A]:
         calls = self.calls
-        call = Call(name, context)
+        refusal = calls.refusal_of_stream(worth, context)
+        if refusal is not None:
+            await context.abort_with_status(refusal)
+        call = Call(name, context, worth)
         calls.streams += 1
         try:
-            calls.admit_stream()
             context.set_trailing_metadata(calls.trailers(call))
-            async with aclosing(handler(self, request, call)) as answers:  # type: ignore[type-var]  # a generator
+            paced = calls.paced(request, worth, context)
+            async with aclosing(handler(self, paced, call)) as answers:  # type: ignore[type-var]  # a generator
                 async for answer in answers:
                     yield answer
         except Exception as error:  # noqa: BLE001  # as above

@@ -11,7 +11,7 @@ from allocator.core.rendezvous import Rendezvous
 from allocator.core.results import Rejected
 
 if TYPE_CHECKING:
-    from allocator.gateway.calls import Call
+    from allocator.gateway.call import Call
     from allocator.runtime.router import Router
 
 CHANGES_MAX: Final = 16

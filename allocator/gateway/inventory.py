@@ -11,7 +11,8 @@ from allocator.gateway import pages
 from allocator.gateway import translate_inventory as t
 from allocator.gateway import translate_movement as tm
 from allocator.gateway import translate_supply as ts
-from allocator.gateway.calls import Call, Calls, stream, unary
+from allocator.gateway.call import Call
+from allocator.gateway.calls import Calls, stream, unary
 from allocator.gateway.errors import fault, from_rejected, location_unknown, too_many
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import MOVEMENTS_MAX
@@ -198,12 +199,15 @@ class InventoryServicer(InventoryServiceServicer):
         """The movements by location; malformed ones are answered at once."""
         placed: Placed = {}
         for place, message in enumerate(request.movements):
-            faults = Faults()
-            location, movement = tm.to_movement(message, faults)
-            if faults.found:
-                tm.fill_faulty(results[place], faults)
-            else:
-                placed.setdefault(location, []).append((place, movement))
+            told = tm.to_plain_movement(message)
+            if told is None:
+                faults = Faults()
+                told = tm.to_movement(message, faults)
+                if faults.found:
+                    tm.fill_faulty(results[place], faults)
+                    continue
+            location, movement = told
+            placed.setdefault(location, []).append((place, movement))
         return placed
 
     async def _at_known(self, placed: Placed, results: Sequence[MovementResult]) -> Placed:

@@ -6,6 +6,8 @@ from typing import Final
 
 BATCH_RESERVES_MAX: Final = 1_000
 """Reserves of one BatchReserve."""
+STREAM_GROUPS_MAX: Final = 8
+"""Groups of up to `BATCH_RESERVES_MAX` reserves of one stream under way at once; beyond it the caller is held back."""
 MOVEMENTS_MAX: Final = 10_000
 """Movements of one RecordMovements."""
 LOCATIONS_PER_CALL_MAX: Final = 1_000
@@ -14,6 +16,12 @@ MIN_VERSIONS_MAX: Final = 1_000
 """Versions that one read waits for."""
 CELLS_MAX: Final = 160_000
 """Lines times locations of one CheckAvailability."""
+WATCH_MARKS_MAX: Final = 10_000
+"""Changed cells that are remembered for the watches with one filter; one further behind gets a full picture."""
+RESUMED_ROWS_MAX: Final = 1_024
+"""Changed SKUs of a location that are remembered for watches that come back."""
+LINES_KEPT_BYTES_MAX: Final = 64 * 2**20
+"""What a gateway keeps of answered lines, bytes."""
 SOURCING_CELLS_MAX: Final = 400_000
 """Lines of one order times locations of the network, when it is sourced."""
 REACH_MAX_S: Final = 1.0
@@ -48,3 +56,10 @@ VIOLATIONS_MAX: Final = 16
 """Field violations that one error tells: errors travel in HTTP/2 headers, which clients bound at 8 KiB."""
 DESCRIPTION_LENGTH_MAX: Final = 160
 MESSAGE_LENGTH_MAX: Final = 480
+
+CONNECTION_STREAMS_MAX: Final = 10_000
+"""Calls under way on one connection; a client holds back the rest by itself."""
+PING_LEAST_MS: Final = 5_000
+"""Clients may ping idle connections this often, milliseconds."""
+KEEPALIVE_MS: Final = 60_000
+"""How often we ping a connection, to notice one that is gone, milliseconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from allocator.core.ids import is_id
@@ -19,6 +20,12 @@ def id_in(name: str, collection: str) -> str | None:
         return None
     bare = name[len(collection) :]
     return bare if is_id(bare) else None
+
+
+@lru_cache(maxsize=16_384)  # more than a network may have locations
+def location_in(name: str) -> str:
+    """The id in the name of a location; "" when it is not a well-formed one."""
+    return id_in(name, LOCATIONS) or ""
 
 
 def location_name(location: str) -> str:

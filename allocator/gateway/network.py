@@ -9,7 +9,8 @@ from allocator.core.network.types import CreateLocation, DeleteLocation, UpdateL
 from allocator.core.results import Reason, Rejected
 from allocator.gateway import network_rows as rows
 from allocator.gateway import translate_location as tl
-from allocator.gateway.calls import Call, Calls, unary
+from allocator.gateway.call import Call
+from allocator.gateway.calls import Calls, unary
 from allocator.gateway.errors import ApiError, from_rejected, location_unknown
 from allocator.gateway.faults import Faults
 from allocator.gateway.names import location_name

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from allocator.gateway.calls import Call
+    from allocator.gateway.call import Call
     from allocator.runtime.router import Router
 
 A = TypeVar("A", bound="Message")

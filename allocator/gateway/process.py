@@ -12,16 +12,22 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from allocator.config import settings_from_json
-from allocator.gateway.server import GatewayServer, Promises
+from allocator.gateway.calls import waits_of
+from allocator.gateway.envoy import become_envoy, envoy_config
+from allocator.gateway.fronts import ENVOY, choose
+from allocator.gateway.gateway import Gateway, Promises
+from allocator.gateway.server import GrpcioFront
 from allocator.logs import configure_logs
-from allocator.runtime.actor import tune_gc
 from allocator.runtime.cluster import RayLinks, join_ray
+from allocator.runtime.garbage import collect_seldom
 from allocator.runtime.router import Bounds, Router
 
 if TYPE_CHECKING:
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from allocator.runtime.links import Links
 
 ORPHANED_EXIT: Final = 71
+UNCLEAN_EXIT: Final = 1
 
 log = structlog.get_logger("allocator.gateway")
 
@@ -39,21 +46,30 @@ def main() -> None:
     """Run one gateway until SIGTERM; the exit code is 0 when every accepted call was answered."""
     options = _options()
     settings = settings_from_json(sys.stdin.readline())
+    if choose(settings.server.front).front == ENVOY:
+        folder = Path(
+            tempfile.mkdtemp(prefix="allocator-envoy-")
+        )  # short: paths of sockets have 107 characters at most
+        handed = {
+            "settings": settings.model_dump_json(),
+            "index": options.index,
+            "ray_address": options.ray_address,
+            "folder": str(folder),
+        }
+        become_envoy(envoy_config(settings.server, settings.tls, folder), handed)
     configure_logs(settings.log.level, settings.log.format, process=f"gateway {options.index}")
-    threading.Thread(target=_end_with_supervisor, name="stdin", daemon=True).start()
+    end_with_supervisor()
     join_ray(options.ray_address)
     try:
-        clean = asyncio.run(run(settings, RayLinks(), options.index, _say_ready))
+        clean = asyncio.run(run(settings, RayLinks(), options.index, say_ready))
     except TimeoutError:
         log.error("actors not heard of in time", timeout_s=settings.runtime.boot_timeout_s)  # noqa: TRY400
         clean = False
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0 if clean else 1)  # Ray's own farewell takes five seconds, and there is nothing left to save
+    leave(clean=clean)
 
 
 async def run(settings: Settings, links: Links, index: int, ready: Callable[[int], None]) -> bool:
-    """Serve until SIGTERM or SIGINT, then drain.
+    """Serve with grpc.aio until SIGTERM or SIGINT, then drain.
 
     Args:
         settings: of the service.
@@ -70,22 +86,56 @@ async def run(settings: Settings, links: Links, index: int, ready: Callable[[int
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    bounds = settings.server
-    router = Router(links, Bounds(bounds.queue_max, bounds.batch_max, bounds.in_flight_max))
-    await router.start(settings.runtime.boot_timeout_s)
-    promises = Promises(settings.promise.horizon_ns, settings.promise.resource_shortages)
-    server = GatewayServer(router, settings.server, index, promises)
-    port = await server.start()
-    tune_gc()
-    gc.collect()
-    gc.freeze()
+    gateway = await open_gateway(settings, links, index)
+    front = GrpcioFront(gateway, settings.server, settings.tls)
+    port = await front.start()
+    settle()
     log.info("ready", port=port, gateway=index)
     ready(port)
     await stopping.wait()
-    log.info("draining", gateway=index, under_way=server.calls.under_way, streams=server.calls.streams)
-    clean = await server.drain()
+    gateway.log_draining()
+    clean = await front.drain()
     log.info("drained", gateway=index, clean=clean)
     return clean
+
+
+async def open_gateway(settings: Settings, links: Links, index: int) -> Gateway:
+    """A gateway whose router follows the actors already.
+
+    Raises:
+        TimeoutError: the actors were not heard of in time.
+    """
+    bounds = settings.server
+    router = Router(links, Bounds(bounds.queue_max, bounds.batch_max, bounds.in_flight_max, waits_of(bounds)))
+    await router.start(settings.runtime.boot_timeout_s)
+    promises = Promises(settings.promise.horizon_ns, settings.promise.resource_shortages)
+    return Gateway(router, settings.server, index, promises)
+
+
+def settle() -> None:
+    """Everything that lives long is there: the garbage collector need not look at it again."""
+    collect_seldom()
+    gc.collect()
+    gc.freeze()
+
+
+def say_ready(port: int) -> None:
+    """Tell the supervisor that callers are answered."""
+    sys.stdout.write(f"ready {port}\n")
+    sys.stdout.flush()
+    os.dup2(2, 1)  # nobody reads the pipe any more: who prints to it would hang once it is full
+
+
+def end_with_supervisor(tidy_up: Callable[[], None] = lambda: None) -> None:
+    """From now on end with whoever holds our stdin, after `tidy_up`."""
+    threading.Thread(target=_read_to_the_end, args=(tidy_up,), name="stdin", daemon=True).start()
+
+
+def leave(*, clean: bool) -> None:
+    """End the process. Ray's own farewell takes five seconds, and there is nothing left to save."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0 if clean else UNCLEAN_EXIT)
 
 
 def _options() -> argparse.Namespace:
@@ -95,13 +145,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _say_ready(port: int) -> None:
-    sys.stdout.write(f"ready {port}\n")
-    sys.stdout.flush()
-    os.dup2(2, 1)  # nobody reads the pipe any more: who prints to it would hang once it is full
-
-
-def _end_with_supervisor() -> None:
-    while os.read(sys.stdin.fileno(), 4096):  # not sys.stdin.read: its lock would block the interpreter's own end
+def _read_to_the_end(tidy_up: Callable[[], None]) -> None:
+    while os.read(0, 4096):  # not sys.stdin.read: its lock would block the interpreter's own end
         pass
+    tidy_up()
     os._exit(ORPHANED_EXIT)

@@ -13,7 +13,7 @@ from allocator.runtime.errors import VersionNotReachedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from allocator.gateway.calls import Call
+    from allocator.gateway.call import Call
     from allocator.runtime.router import Router
     from allocator.v1.common_pb2 import LocationVersion
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from allocator.core import commands as c
-from allocator.core.limits import LINES_MAX
 from allocator.core.results import Reason, Rejected
 from allocator.gateway import pages
 from allocator.gateway import translate_reservation as t
 from allocator.gateway.allocating import Allocating
-from allocator.gateway.calls import Call, Calls, unary
-from allocator.gateway.errors import fault, from_rejected, location_unknown, reservation_unknown, too_many
+from allocator.gateway.call import Call
+from allocator.gateway.calls import Calls, stream, unary
+from allocator.gateway.errors import from_rejected, location_unknown, reservation_unknown
 from allocator.gateway.faults import Faults
-from allocator.gateway.limits import BATCH_RESERVES_MAX, LOCATIONS_PER_PAGE_MAX
+from allocator.gateway.limits import LOCATIONS_PER_PAGE_MAX
+from allocator.gateway.many_reserves import ManyReserves
 from allocator.gateway.names import RESERVATIONS, location_name
 from allocator.gateway.newcomers import Newcomers
 from allocator.gateway.spanning import check_stocked
 from allocator.gateway.translate_spanning import to_spanning
+from allocator.gateway.wire_reserve import held_bytes
 from allocator.v1.reservation_pb2 import (
     AllocateRequest,
     AllocateResponse,
@@ -41,20 +43,21 @@ from allocator.v1.reservation_pb2 import (
     ReservationState,
     ReserveRequest,
     ReserveResponse,
+    StreamReserveRequest,
+    StreamReserveResponse,
     TransferReservationRequest,
     TransferReservationResponse,
 )
 from allocator.v1.reservation_pb2_grpc import ReservationServiceServicer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
-    from allocator.core.results import ReservationPage
+    from allocator.core.results import ReservationPage, ReserveResult
     from allocator.gateway.amending import Amending
     from allocator.gateway.planner import Planner
     from allocator.gateway.spanning import Spanning
     from allocator.runtime.router import Router
-    from allocator.v1.reservation_pb2 import BatchReserveResult
 
 _STATES = tuple(ReservationState.values())
 
@@ -70,13 +73,21 @@ class ReservationServicer(ReservationServiceServicer):
         self._spanning = spanning
         self._allocating = Allocating(router, planner, spanning)
         self._amending = amending
+        self._many = ManyReserves(router, calls, self._reserve)
 
     @unary
-    async def Reserve(self, request: ReserveRequest, call: Call) -> ReserveResponse:
+    async def Reserve(  # type: ignore[override]  # bytes pass, see `methods`
+        self, request: ReserveRequest, call: Call
+    ) -> ReserveResponse | bytes:
         """Hold lines at one location."""
         response = ReserveResponse()
-        await self._reserve(request, response, call)
-        return response
+        decided = await self._decide(request, response, call)
+        if decided is None:
+            return response
+        ready = held_bytes(*decided)
+        if ready is None:
+            t.fill_reserve(response, *decided)
+        return ready or response
 
     @unary
     async def Allocate(self, request: AllocateRequest, call: Call) -> AllocateResponse:
@@ -86,11 +97,16 @@ class ReservationServicer(ReservationServiceServicer):
     @unary
     async def BatchReserve(self, request: BatchReserveRequest, call: Call) -> BatchReserveResponse:
         """Hold for many independent orders, each with its own outcome."""
-        _check_batch(request)
-        response = BatchReserveResponse()
-        parts = [(reserve, response.results.add(), call.part()) for reserve in request.reserves]
-        await asyncio.gather(*(self._reserve_part(*part) for part in parts))
-        return response
+        return await self._many.batch(request, call)
+
+    @stream
+    async def StreamReserve(
+        self, request: AsyncIterator[StreamReserveRequest], call: Call
+    ) -> AsyncIterator[StreamReserveResponse]:
+        """Hold for many independent orders, each answered as soon as those before it are."""
+        async with aclosing(self._many.stream(request, call)) as answers:
+            async for answer in answers:
+                yield answer
 
     @unary
     async def CommitReservation(self, request: CommitReservationRequest, call: Call) -> CommitReservationResponse:
@@ -193,13 +209,21 @@ class ReservationServicer(ReservationServiceServicer):
 
     async def _reserve(self, request: ReserveRequest, response: ReserveResponse, call: Call) -> None:
         """Have the ledgers of the locations decide on a reserve and write the answer."""
+        decided = await self._decide(request, response, call)
+        if decided is not None:
+            t.fill_reserve(response, *decided)
+
+    async def _decide(
+        self, request: ReserveRequest, response: ReserveResponse, call: Call
+    ) -> tuple[str, c.Reserve, ReserveResult, int] | None:
+        """What the ledger of the location decided, to be written; None when several did and the answer is written."""
         request_id = call.named(request.request_id)
         if request.HasField("promise_by"):
             self._planner.check_promise(request.promise_by)
         told = t.to_reserve(request, request_id)
         if told is None:
             await self._spanning.reserve(to_spanning(request, request_id), response, call)
-            return
+            return None
         location, command = told
         if location not in self._router.network.locations:
             await self._knows(location)
@@ -210,14 +234,7 @@ class ReservationServicer(ReservationServiceServicer):
             result, version = await self._router.submit(location, command, call.trail)
         if isinstance(result, Rejected):
             raise from_rejected(result, location)
-        t.fill_reserve(response, location, command, result, version)
-
-    async def _reserve_part(self, request: ReserveRequest, result: BatchReserveResult, call: Call) -> None:
-        """One reserve of a batch; its error is its result and does not touch the others."""
-        try:
-            await self._reserve(request, result.reserve, call)
-        except Exception as error:  # noqa: BLE001  # whatever it was becomes a status
-            result.error.CopyFrom(self.calls.told_inside(call, error))
+        return location, command, result, version
 
     async def _knows(self, location: str) -> bool:
         return await self._newcomers.arrived(lambda: location in self._router.network.locations)
@@ -266,14 +283,3 @@ class ReservationServicer(ReservationServiceServicer):
         """The ledgers to list, in the order of names, from `first` on."""
         names = (only,) if only else sorted(self._router.network.locations)
         return (name for name in names if name >= first)
-
-
-def _check_batch(request: BatchReserveRequest) -> None:
-    count = len(request.reserves)
-    if not count:
-        raise fault("reserves", f"none; 1 to {BATCH_RESERVES_MAX} are needed")
-    if count > BATCH_RESERVES_MAX:
-        raise too_many("reserves", count, BATCH_RESERVES_MAX)
-    lines = sum(len(reserve.lines) for reserve in request.reserves)
-    if lines > LINES_MAX:
-        raise too_many("reserves.lines", lines, LINES_MAX)

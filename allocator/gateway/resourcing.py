@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from allocator.core.results import Shortage
     from allocator.gateway.amending import Amending
-    from allocator.gateway.calls import Call
+    from allocator.gateway.call import Call
 
 log = structlog.get_logger("allocator.resourcing")
 

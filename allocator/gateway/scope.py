@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from allocator.gateway.errors import fault, group_unknown, location_unknown, too_many
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import LOCATIONS_PER_CALL_MAX, MIN_VERSIONS_MAX
 from allocator.gateway.names import GROUPS, location_name
+from allocator.gateway.wire import bytes_field
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -22,12 +25,24 @@ if TYPE_CHECKING:
 _CACHED_MAX: Final = 256
 
 
-class Scope(NamedTuple):
-    """Some locations, in the order of the answer; `columns` is int64, shape (locations,)."""
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """Some locations, in the order of the answer. What is kept of a scope is kept by identity: no names are compared.
+
+    Attributes:
+        locations: their ids.
+        names: their names on the wire.
+        columns: their columns in the read model: int64, shape (locations,).
+    """
 
     locations: tuple[str, ...]
     names: tuple[str, ...]
     columns: NDArray[np.int64]
+
+    @cached_property
+    def name_fields(self) -> tuple[bytes, ...]:
+        """Each as the first field of a message, serialised."""
+        return tuple([bytes_field(1, name.encode()) for name in self.names])
 
 
 class Scopes:
@@ -38,6 +53,11 @@ class Scopes:
         self._model = model
         self._cached: dict[tuple[str, ...] | str, Scope] = {}
         self._version = -1
+
+    @property
+    def version(self) -> int:
+        """What is found is the same while this is."""
+        return self._network.version
 
     def find(self, locations: Sequence[str], group: str) -> Scope:
         """The named locations, or the members of a group, or all; in the order of names, each once.

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from allocator.gateway import translate_sourcing as t
-from allocator.gateway.calls import Call, Calls, unary
+from allocator.gateway.call import Call
+from allocator.gateway.calls import Calls, unary
 from allocator.gateway.faults import Faults
 from allocator.gateway.reach import reach
 from allocator.v1 import sourcing_pb2 as pb

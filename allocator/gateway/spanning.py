@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from allocator.core.protocol.answers import AmendResult, OpenResult
     from allocator.core.protocol.coordinator import Concluded, Conclusion, Holds, Planner, Terms, Wanted
     from allocator.core.protocol.types import Follow, Open
-    from allocator.gateway.calls import Call
+    from allocator.gateway.call import Call
     from allocator.gateway.translate_spanning import SpanningReserve
     from allocator.runtime.read_model import AvailabilityModel
     from allocator.runtime.router import Router

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from allocator.core.commands import Movement, MovementType, SupplyKind
+from allocator.core.ids import is_id
 from allocator.core.limits import QUANTITY_MAX
 from allocator.core.results import MovementStatus, Reason, Rejected
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import AT_RISK_PER_ANSWER_MAX, REASON_CODE_LENGTH_MAX, SOURCE_LENGTH_MAX
-from allocator.gateway.names import RESERVATIONS, location_name
+from allocator.gateway.names import RESERVATIONS, location_in, location_name
+from allocator.gateway.times import ns_of
 from allocator.v1.inventory_pb2 import MovementRejection
 from allocator.v1.inventory_pb2 import MovementStatus as WireStatus
 
@@ -29,8 +31,48 @@ _COUNT, _ADJUSTMENT = MovementType.COUNT.value, MovementType.ADJUSTMENT.value
 _DISPOSITION_CHANGE: Final = MovementType.DISPOSITION_CHANGE.value
 _SUPPLY: Final = MovementType.SUPPLY.value
 _SUPPLY_KINDS: Final = frozenset((0, *(kind.value for kind in SupplyKind)))
+_IN_OR_OUT: Final = frozenset(_TYPES - {_COUNT, _ADJUSTMENT, _DISPOSITION_CHANGE, _SUPPLY})
 _MAY_BE_NONE: Final = (_COUNT, _SUPPLY)
 _FULFILLING: Final = (MovementType.SALE.value, MovementType.SHIPMENT.value)
+
+
+def to_plain_movement(message: StockMovement) -> tuple[str, Movement] | None:
+    """The location and the command of what nearly every movement is: units in or out of one SKU, nothing wrong.
+
+    None for all others: `to_movement` takes those, and tells what is wrong with them.
+    """
+    source, movement_id, sku = message.source, message.movement_id, message.sku
+    kind, quantity, location = message.type, message.quantity, location_in(message.location)
+    reason, reference = message.reason, message.reference
+    if not (
+        location
+        and kind in _IN_OR_OUT
+        and 0 < quantity <= QUANTITY_MAX
+        and is_id(sku)
+        and is_id(source)  # and so short and without odd characters; others are labels too, and take the long way
+        and is_id(movement_id)
+        and not (reason and not is_id(reason))
+        and not (reference and not is_id(reference))
+    ):
+        return None
+    if (
+        message.disposition or message.from_disposition or message.reservation or message.corrects or message.supply
+        or message.final or message.supply_kind or message.sequence or message.HasField("expect_time")
+    ):  # fmt: skip
+        return None
+    occurred_ns = recorded_ns = 0
+    if message.HasField("occurred_time"):
+        occurred_ns = ns_of(message.occurred_time) or 0
+        if not occurred_ns:
+            return None
+    if message.HasField("recorded_time"):
+        recorded_ns = ns_of(message.recorded_time) or 0
+        if not recorded_ns:
+            return None
+    movement = Movement(
+        source, movement_id, 0, sku, kind, quantity, "", "", "", occurred_ns, recorded_ns, reason, reference
+    )
+    return location, movement
 
 
 def to_movement(message: StockMovement, faults: Faults) -> tuple[str, Movement]:

@@ -11,7 +11,7 @@ from allocator.core.results import ReserveResult, ReserveStatus
 from allocator.gateway.errors import too_many
 from allocator.gateway.faults import Faults
 from allocator.gateway.limits import REASON_LENGTH_MAX
-from allocator.gateway.names import LOCATIONS, RESERVATIONS, id_in, location_name
+from allocator.gateway.names import LOCATIONS, RESERVATIONS, id_in, location_in, location_name
 from allocator.v1.reservation_pb2 import (
     CommitReservationRequest,
     ExtendReservationRequest,
@@ -81,10 +81,14 @@ def to_reserve(request: ReserveRequest, request_id: str) -> tuple[str, Reserve] 
     asked = request.lines
     if len(asked) > LINES_MAX:
         raise too_many("lines", len(asked), LINES_MAX)
-    lines = tuple([(line.sku, line.quantity) for line in asked])
-    names = {line.location for line in asked}
-    name = next(iter(names)) if len(names) == 1 else ""
-    location = id_in(name, LOCATIONS) or ""
+    if len(asked) == 1:  # as nearly all
+        line = asked[0]
+        lines: Lines = ((line.sku, line.quantity),)
+        apart, location = False, location_in(line.location)
+    else:
+        lines = tuple([(line.sku, line.quantity) for line in asked])
+        names = {line.location for line in asked}
+        apart, location = len(names) > 1, location_in(names.pop()) if len(names) == 1 else ""
     ttl_ns, pick_at_ns, promise_by_ns = reserve_times(request)
     channel, order, policy = request.channel, request.order, request.policy
     sound = (
@@ -98,7 +102,7 @@ def to_reserve(request: ReserveRequest, request_id: str) -> tuple[str, Reserve] 
     )
     if not sound or pick_at_ns or promise_by_ns:
         check_reserve(request, lines)
-    if len(names) > 1:
+    if apart:
         return None
     command = Reserve(
         request_id,
@@ -120,7 +124,8 @@ def reserve_times(request: ReserveRequest) -> tuple[int, int, int]:
     """How long to hold, when to pick and by when supply may come, ns; 0 for none."""
     ttl_ns, pick_at_ns, promise_by_ns = TTL_DEFAULT_NS, 0, 0
     if request.HasField("ttl"):
-        ttl_ns = request.ttl.seconds * NS_PER_S + request.ttl.nanos
+        ttl = request.ttl
+        ttl_ns = ttl.seconds * NS_PER_S + ttl.nanos
     if request.HasField("pick_time"):
         pick_at_ns = request.pick_time.seconds * NS_PER_S + request.pick_time.nanos or 1
     if request.HasField("promise_by"):
@@ -270,6 +275,8 @@ def _sound_lines(lines: Lines) -> bool:
     for sku, quantity in lines:
         if not 0 < quantity <= QUANTITY_MAX or not is_id(sku):
             return False
+    if len(lines) == 1:
+        return True
     merged = merge_lines(lines)
     return bool(lines) and (merged is lines or all(quantity <= QUANTITY_MAX for _, quantity in merged))
 

@@ -1,147 +1,86 @@
-"""Watching what can be promised: each stream has its own picture of what it has not told yet, and nothing queues.
+"""Watching what can be promised: nothing queues, whoever reads slowly is told the newest values.
 
-The hub hears of every change of the read model once and marks it in the watches it concerns. A watch keeps marks, not
-values: the newest value is read when the stream is ready to send, so a slow reader costs a bounded set and no backlog.
+The hub hears of every change of the read model once and marks it in the topics it concerns, one for each filter. A
+topic keeps marks, not values: these are read when a stream is ready to send. So a slow reader costs nothing but the
+moment it was told last, and no backlog; and one that comes back is told only what changed since.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from allocator.gateway.limits import CHANGES_PER_MESSAGE_MAX
-from allocator.gateway.names import location_name
-from allocator.v1.availability_pb2 import WatchAvailabilityResponse
+from allocator.gateway.limits import RESUMED_ROWS_MAX
+from allocator.gateway.recent import Recent
+from allocator.gateway.topic import Filter, Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from allocator.runtime.read_model import AvailabilityModel
 
-
-class Filter(NamedTuple):
-    """What a stream watches; `locations` None: all, also those created later. `threshold` 0: every change."""
-
-    skus: Sequence[str]
-    channel: str
-    locations: frozenset[str] | None
-    threshold: int
+__all__ = ["Filter", "Watch", "WatchHub"]
 
 
 class Watch:
-    """One stream's picture.
+    """One stream's part of a topic.
 
     Attributes:
-        wanted: what it watches.
-        news: set while there is something to tell.
-        marks: location -> places (in the list of SKUs) that may have changed since they were told.
+        topic: what it watches.
+        news: set while there may be something to tell.
     """
 
-    def __init__(self, wanted: Filter, model: AvailabilityModel) -> None:
-        self.wanted = wanted
+    __slots__ = ("_first", "_idle", "_told", "news", "topic")
+
+    def __init__(self, topic: Topic, idle: set[Watch], told: int, first: Iterable[bytes]) -> None:
+        self.topic = topic
         self.news = asyncio.Event()
-        self._model = model
-        self._places = {sku: n for n, sku in enumerate(wanted.skus)}
-        self._told: dict[str, int] = {}  # location -> version
-        self._new: set[str] = set()
-        self.marks: dict[str, set[int]] = {}
-        self._above: dict[str, NDArray[np.bool_]] = {}
-
-    def begin(self, locations: Iterable[str], resumed: Mapping[str, int]) -> None:
-        """Begin with a full picture of `locations`, except those whose state is the one resumed from."""
-        for location in locations:
-            version = self._model.version(location)
-            if version is not None and resumed.get(location) == version:
-                self._told[location] = version
-                self._crossed(location, self._available(location, range(len(self.wanted.skus))))
-            else:
-                self._new.add(location)
         self.news.set()
+        self._idle = idle
+        self._told = told
+        self._first = first
 
-    def mark(self, location: str, skus: Iterable[str]) -> None:
-        """Note that what these watched SKUs can be promised at `location` may have changed."""
-        if self.wanted.locations is not None and location not in self.wanted.locations:
-            return
-        if location not in self._told:
-            self._new.add(location)
-        else:
-            self.marks.setdefault(location, set()).update(map(self._places.__getitem__, skus))
-        self.news.set()
-
-    def messages(self) -> Iterator[WatchAvailabilityResponse]:
-        """Everything there is to tell as of now; all values are read before the first message is given out."""
+    def messages(self) -> Iterable[bytes]:
+        """Everything there is to tell as of now, serialised; all values are read before the first is given out."""
         self.news.clear()
-        new, self._new = sorted(self._new), set()
-        marks, self.marks = self.marks, {}
-        pictures = [cell for location in new for cell in self._picture(location)]
-        changes = [cell for location in sorted(marks) for cell in self._changes(location, sorted(marks[location]))]
-        new_versions, versions = self._versions(new), self._versions(marks)
-        if new:
-            yield from _in_parts(pictures, new_versions, snapshot=True)
-        if changes:
-            yield from _in_parts(changes, versions, snapshot=False)
-
-    def _picture(self, location: str) -> list[tuple[str, str, int]]:
-        available = self._available(location, range(len(self.wanted.skus)))
-        self._crossed(location, available)
-        name, skus = location_name(location), self.wanted.skus
-        return [(skus[n], name, units) for n, units in enumerate(available.tolist()) if units]
-
-    def _changes(self, location: str, places: Sequence[int]) -> list[tuple[str, str, int]]:
-        available = self._available(location, places)
-        told = np.ones(len(places), dtype=np.bool_)
-        if self.wanted.threshold:
-            before, now = self._above[location], available >= self.wanted.threshold
-            told = now != before[list(places)]
-            before[list(places)] = now
-        name, skus = location_name(location), self.wanted.skus
-        cells = zip(places, available.tolist(), told.tolist(), strict=True)
-        return [(skus[n], name, units) for n, units, is_news in cells if is_news]
-
-    def _available(self, location: str, places: Sequence[int]) -> NDArray[np.int64]:
-        """Units by place in the list of SKUs; 0 for a SKU that nobody stocks yet."""
-        rows = np.array([self._model.rows.get(self.wanted.skus[n], -1) for n in places])
-        available = self._model.available(rows, self._model.columns((location,)), self.wanted.channel)[:, 0]
-        available[rows < 0] = 0
-        return available
-
-    def _crossed(self, location: str, available: NDArray[np.int64]) -> None:
-        """Remember which SKUs are at the threshold or above it."""
-        if self.wanted.threshold:
-            self._above[location] = available >= self.wanted.threshold
-
-    def _versions(self, locations: Iterable[str]) -> list[tuple[str, int]]:
-        """Names of the locations with the versions now told of them, in the order of names."""
-        versions = [(location, self._model.version(location) or 0) for location in sorted(locations)]
-        self._told.update(versions)
-        return [(location_name(location), version) for location, version in versions]
+        self._idle.add(self)
+        first, self._first = self._first, ()
+        before, self._told = self._told, self.topic.now
+        if before != self._told:
+            return chain(first, self.topic.told_since(before))
+        return first
 
 
-def _in_parts(
-    cells: Sequence[tuple[str, str, int]], versions: Sequence[tuple[str, int]], *, snapshot: bool
-) -> Iterator[WatchAvailabilityResponse]:
-    """Messages of bounded size; the versions are reached with the last one."""
-    starts = range(0, max(1, len(cells)), CHANGES_PER_MESSAGE_MAX)
-    for start in starts:
-        response = WatchAvailabilityResponse(snapshot=snapshot)
-        for sku, name, units in cells[start : start + CHANGES_PER_MESSAGE_MAX]:
-            response.changes.add(sku=sku, location=name, available=units)
-        if start == starts[-1]:
-            for name, version in versions:
-                response.versions.add(location=name, version=version)
-        yield response
+class _Readers:
+    """The watches of one topic, and those of them that were told everything."""
+
+    __slots__ = ("idle", "topic", "watches")
+
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        self.watches: set[Watch] = set()
+        self.idle: set[Watch] = set()
+
+    def wake(self) -> None:
+        for watch in self.idle:
+            watch.news.set()
+        self.idle.clear()
 
 
 class WatchHub:
-    """The watches of one gateway by SKU, marked when the read model changes."""
+    """The watches of one gateway, marked when the read model changes."""
 
     def __init__(self, model: AvailabilityModel) -> None:
         self._model = model
-        self._by_sku: dict[str, set[Watch]] = {}
+        self._readers: dict[Filter, _Readers] = {}
+        self._by_sku: dict[str, dict[Filter, int]] = {}  # with the place in the list of SKUs
+        self._moves: dict[str, Recent[int]] = {}
+        for location in model.locations():
+            self._begin(location)
         model.listeners.append(self._changed)
 
     @property
@@ -149,30 +88,89 @@ class WatchHub:
         """How many SKUs are watched by anybody."""
         return len(self._by_sku)
 
-    def add(self, watch: Watch) -> None:
-        """Mark `watch` from now on."""
-        for sku in watch.wanted.skus:
-            self._by_sku.setdefault(sku, set()).add(watch)
+    def open(self, wanted: Filter, locations: Iterable[str], resumed: Mapping[str, int]) -> Watch:
+        """A new watch: it begins with a full picture of `locations`, except of those it can go on from."""
+        readers = self._readers.get(wanted) or self._add(wanted)
+        topic, new, changed = readers.topic, [], {}
+        older = bool(readers.watches)
+        for location in locations:
+            if topic.meet(location) and older:
+                readers.wake()
+            places = self._since(wanted, location, resumed.get(location))
+            if places is None or (places and wanted.threshold):  # nobody knows on which side it was told
+                new.append(location)
+            elif places:
+                changed[location] = places
+        if not resumed:
+            watch = Watch(topic, readers.idle, -1, ())
+        else:
+            watch = Watch(topic, readers.idle, topic.now, topic.tell(new, changed))
+        readers.watches.add(watch)
+        return watch
 
-    def remove(self, watch: Watch) -> None:
+    def close(self, watch: Watch) -> None:
         """Mark `watch` no more."""
-        for sku in watch.wanted.skus:
-            watches = self._by_sku[sku]
-            watches.discard(watch)
-            if not watches:
+        wanted = watch.topic.wanted
+        readers = self._readers[wanted]
+        readers.watches.discard(watch)
+        readers.idle.discard(watch)
+        if readers.watches:
+            return
+        del self._readers[wanted]
+        for sku in wanted.skus:
+            topics = self._by_sku[sku]
+            del topics[wanted]
+            if not topics:
                 del self._by_sku[sku]
 
-    def _changed(self, location: str, rows: NDArray[np.int64]) -> None:
+    def _add(self, wanted: Filter) -> _Readers:
+        readers = self._readers[wanted] = _Readers(Topic(wanted, self._model))
+        for place, sku in enumerate(wanted.skus):
+            self._by_sku.setdefault(sku, {})[wanted] = place
+        return readers
+
+    def _since(self, wanted: Filter, location: str, version: int | None) -> list[int] | None:
+        """Places of SKUs that changed at `location` after `version`; None when that is not known."""
+        moves, now = self._moves.get(location), self._model.version(location)
+        if version is None or moves is None or now is None or version > now:
+            return None
+        rows = moves.since(version)
+        if rows is None:
+            return None
+        changed, known = set(rows), self._model.rows
+        return [place for place, sku in enumerate(wanted.skus) if known.get(sku, -1) in changed]
+
+    def _begin(self, location: str) -> None:
+        version = self._model.version(location)
+        if version is not None:
+            self._moves[location] = Recent(RESUMED_ROWS_MAX, version)
+
+    def _changed(self, location: str, rows: NDArray[np.int32]) -> None:
+        self._note(location, rows)
         if not self._by_sku:
             return
-        changed: dict[Watch, list[str]] = {}
+        changed: dict[Filter, list[int]] = {}
         for sku in self._watched(rows):
-            for watch in self._by_sku[sku]:
-                changed.setdefault(watch, []).append(sku)
-        for watch, skus in changed.items():
-            watch.mark(location, skus)
+            for wanted, place in self._by_sku[sku].items():
+                changed.setdefault(wanted, []).append(place)
+        for wanted, places in changed.items():
+            readers = self._readers[wanted]
+            if readers.topic.mark(location, places):
+                readers.wake()
 
-    def _watched(self, rows: NDArray[np.int64]) -> list[str]:
+    def _note(self, location: str, rows: NDArray[np.int32]) -> None:
+        """Remember what changed for those who come back."""
+        version, moves = self._model.version(location), self._moves.get(location)
+        if version is None:
+            self._moves.pop(location, None)
+        elif moves is None:
+            self._begin(location)
+        elif len(rows) > RESUMED_ROWS_MAX:
+            moves.forget(version)
+        else:
+            moves.note(version, rows.tolist())
+
+    def _watched(self, rows: NDArray[np.int32]) -> list[str]:
         """The watched SKUs among the changed ones: looked up from whichever side is shorter."""
         if len(rows) <= len(self._by_sku):
             skus = self._model.skus

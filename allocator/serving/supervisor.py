@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from allocator.gateway.fronts import choose
+from allocator.gateway.tls import check_tls
 from allocator.journal.store import JournalSettings
 from allocator.logs import configure_logs
 from allocator.network_file import read_network
@@ -57,6 +59,9 @@ def serve(settings: Settings, told: Told | None = None) -> int:
         AllocatorError: it cannot start; the message says what to do.
     """
     configure_logs(settings.log.level, settings.log.format, process="serve")
+    chosen = choose(settings.server.front)
+    check_tls(settings.tls)
+    log.info("front", front=chosen.front, why=chosen.why, tls=_tls_told(settings))
     network = read_network(settings.network_file) if settings.network_file else None
     told = told or (lambda *_: None)
     stopping = threading.Event()
@@ -73,7 +78,7 @@ def serve(settings: Settings, told: Told | None = None) -> int:
         _on_signal(stopping)  # again: Ray has put handlers of its own in their place
         told("ray", 1, 1)
         handles = boot(settings, store, network, os.cpu_count() or 1, told)
-        gateways = _gateways(settings, address, port)
+        gateways = _gateways(settings, chosen.front, address, port)
         adapters = _adapters(settings, port)
         try:
             _start(gateways, settings.runtime.boot_timeout_s, told)
@@ -96,6 +101,12 @@ def serve(settings: Settings, told: Told | None = None) -> int:
             _stop(settings, gateways, adapters, handles)
     log.info("stopped")
     return 0 if ours else LOCK_LOST_EXIT
+
+
+def _tls_told(settings: Settings) -> str:
+    if settings.tls.certificate is None:
+        return "off"
+    return "mutual" if settings.tls.client_ca is not None else "on"
 
 
 def _on_signal(stopping: threading.Event) -> None:
@@ -124,8 +135,9 @@ def _stop(settings: Settings, gateways: list[Child], adapters: list[Child], hand
         log.warning("actors did not write their snapshots; the journal has everything", late=len(late), done=len(done))
 
 
-def _gateways(settings: Settings, address: str, port: int) -> list[Child]:
-    served = settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
+def _gateways(settings: Settings, front: str, address: str, port: int) -> list[Child]:
+    server = settings.server.model_copy(update={"port": port, "front": front})
+    served = settings.model_copy(update={"server": server})
     return [
         Child(
             f"gateway {index}",

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from allocator.core.commands import Movement, MovementType
 from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import network_pb2 as n
 from allocator.v1 import reservation_pb2 as r
@@ -182,7 +183,7 @@ def test_a_location_that_says_no_is_passed_over(api: Api, service: LocalService,
     """The gateway's picture was too rosy: the first plan meets a location that has too little, the next one holds."""
     apple = api.stocked(1, STORE_1)
     api.receive(apple, 5, STORE_2)
-    with rosy(service, apple, STORE_1):
+    with rosy(api, service, apple, STORE_1):
         response = allocate(api, order((apple, 3), level=level))
     assert (response.status, response.plans_tried) == (r.ALLOCATE_STATUS_HELD, 2)
     assert held_at(response.reservation) == {STORE_2: 3}
@@ -192,7 +193,7 @@ def test_a_location_that_says_no_is_passed_over(api: Api, service: LocalService,
 def test_when_every_location_says_no_the_order_is_refused(api: Api, service: LocalService, level: str) -> None:
     """Nothing is held, and the answer tells what there really is."""
     apple = api.stocked(1, STORE_1)
-    with rosy(service, apple, STORE_1):
+    with rosy(api, service, apple, STORE_1):
         response = allocate(api, order((apple, 3), level=level))
     assert response.status == r.ALLOCATE_STATUS_INSUFFICIENT_STOCK
     assert [(row.sku, row.quantity) for row in response.partial.shortfalls] == [(apple, 2)]
@@ -233,13 +234,15 @@ def test_a_repeat_is_answered_when_what_it_names_is_gone(api: Api) -> None:
 
 
 @contextmanager
-def rosy(service: LocalService, sku: str, location: str) -> Iterator[None]:
-    """The gateway believes that a location has 100 units more of a SKU than it has."""
-    model = service.gateways[0].router.model
-    cell = model.rows[sku], model.columns((location.removeprefix("locations/"),))[0]
-    model.free[cell] += 100
+def rosy(api: Api, service: LocalService, sku: str, location: str) -> Iterator[None]:
+    """The gateway believes that a location has 100 units more of a SKU than it has: it has not heard of their sale."""
+    api.receive(sku, 100, location)
+    actor = service.actor()
+    actor.hold_feed()
+    name = location.removeprefix("locations/")
+    actor.ask(name, [Movement("//till", fresh("sale"), 0, sku, MovementType.SALE, 100)])
     yield
-    model.free[cell] -= 100
+    actor.release_feed()
 
 
 def expect(api: Api, sku: str, quantity: int, at: str) -> Timestamp:

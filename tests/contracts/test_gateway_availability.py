@@ -238,7 +238,7 @@ def test_a_watch_with_a_threshold_tells_crossings_only(api: Api) -> None:
 
 
 def test_a_watch_goes_on_from_its_versions(api: Api) -> None:
-    """Resumed at the state it is at, a location sends no picture; one that moved meanwhile begins with one."""
+    """What changed meanwhile is told, and nothing else; a location that is not named begins with a full picture."""
     apple = api.stocked(3, DC)
     api.receive(apple, 4, STORE_1)
     watch = Watcher(api, apple)
@@ -248,9 +248,14 @@ def test_a_watch_goes_on_from_its_versions(api: Api) -> None:
     versions = [LocationVersion(location=name, version=version) for name, version in watch.versions.items()]
     resumed = Watcher(api, apple, resume_versions=versions)
     first = resumed.next()
-    assert first.snapshot
+    assert not first.snapshot
     assert [item.location for item in first.versions] == [STORE_1]
     assert resumed.cells == {(apple, STORE_1): 5}
+    partly = Watcher(api, apple, resume_versions=[one for one in versions if one.location == STORE_1])
+    pictures = partly.next()
+    assert pictures.snapshot
+    assert sorted(item.location for item in pictures.versions) == sorted({*LOCATIONS} - {STORE_1})
+    partly.until({(apple, DC): 3, (apple, STORE_1): 5})
     api.held((apple, 1), at=DC)
     resumed.until({(apple, STORE_1): 5, (apple, DC): 2})
 

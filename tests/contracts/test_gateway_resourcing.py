@@ -5,31 +5,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from allocator.config import ServerSettings
-from allocator.gateway.server import GatewayServer, Promises
+from allocator.config import PromiseSettings
 from allocator.v1 import inventory_pb2 as i
 from allocator.v1 import network_pb2 as n
 from allocator.v1 import reservation_pb2 as r
 from allocator.v1.common_pb2 import FULFILMENT_MODE_SHIP_FROM_STORE
 from tests.support.api import STORE_1, STORE_2, Api, make, movement
-from tests.support.gateway import GROUPS, HOST, PLACED, LocalService, fresh
-from tests.support.local_links import LocalLinks
+from tests.support.gateway import Serve, fresh
+
+pytest_plugins = ("tests.support.gateway_fixtures",)
 
 WAIT_S = 10.0
 
 
 @pytest.fixture
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(serve: Serve) -> Iterator[Api]:
     """A service that sources again what a shortage puts at risk."""
-    links = LocalLinks(tmp_path_factory.mktemp("journal"), PLACED, GROUPS)
-    promises = Promises(resource_shortages=True)
-    settings = ServerSettings(host=HOST, port=0, drain_s=5)
-    with LocalService(
-        links, lambda router, server, index: GatewayServer(router, server, index, promises), settings
-    ) as service:
-        service.add_gateway()
-        with service.channel() as channel:
-            yield Api(channel)
+    with serve(promises=PromiseSettings(resource_shortages=True)).channel() as channel:
+        yield Api(channel)
 
 
 def held_at(api: Api, name: str) -> dict[str, int]:

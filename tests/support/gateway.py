@@ -8,38 +8,29 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import grpc
 
-from allocator.config import ServerSettings
+from allocator.config import PromiseSettings, ServerSettings, Settings, TlsSettings
 from allocator.core.limits import LedgerLimits
 from allocator.core.network.types import Group, Kind, Location
-from allocator.gateway.server import GatewayServer
-from allocator.runtime.router import Bounds, Router
+from tests.support.fronts import FRONTS, Front, StartFront, Wanted, settings_of
 from tests.support.local_links import LocalActor, LocalLinks
 
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 20
-CALL_TIMEOUT_S = 20
+CALL_TIMEOUT_S = 60
+PATIENT: Mapping[str, float] = {
+    "drain_s": 5,
+    "deadline_s": 60,
+    "browse_wait_s": 0,
+    "hold_wait_s": 0,
+    "settle_wait_s": 0,
+}
+"""Settings of a service that is to answer on a busy machine too; tests of overload and deadlines have their own."""
 _numbers = itertools.count(1)
-
-
-class Front(Protocol):
-    """A server that puts the servicers on a socket."""
-
-    async def start(self) -> int:
-        """Listen; returns the port."""
-
-    async def drain(self) -> bool:
-        """Stop; tells whether every accepted call was answered."""
-
-
-MakeFront = Callable[[Router, ServerSettings, int], Front]
-FRONTS: Mapping[str, MakeFront] = {"grpcio": GatewayServer}
-"""The fronts that the contract suite runs against, by name."""
 
 
 def fresh(what: str = "sku") -> str:
@@ -63,25 +54,23 @@ class LocalGateway:
     """One gateway of the service.
 
     Attributes:
-        router: its way to the actors.
         front: its server.
         port: where it listens.
     """
 
-    def __init__(self, router: Router, front: Front, port: int) -> None:
-        self.router = router
+    def __init__(self, front: Front) -> None:
         self.front = front
-        self.port = port
+        self.port = front.port
 
 
 class LocalService:
     """Actors and gateways on an event loop in a thread of its own; tests call in from outside, as clients do."""
 
-    def __init__(self, links: LocalLinks, make_front: MakeFront, settings: ServerSettings) -> None:
+    def __init__(self, links: LocalLinks, start_front: StartFront, settings: Settings) -> None:
         self.links = links
         self.settings = settings
         self.gateways: list[LocalGateway] = []
-        self._make_front = make_front
+        self._start_front = start_front
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="service")
 
@@ -125,11 +114,7 @@ class LocalService:
             yield channel
 
     async def _start(self, index: int) -> LocalGateway:
-        bounds = self.settings
-        router = Router(self.links, Bounds(bounds.queue_max, bounds.batch_max, bounds.in_flight_max))
-        await router.start(START_TIMEOUT_S)
-        front = self._make_front(router, bounds, index)
-        return LocalGateway(router, front, await front.start())
+        return LocalGateway(await self._start_front(Wanted(self.links, self.settings, index)))
 
 
 Serve = Callable[..., LocalService]
@@ -137,19 +122,21 @@ Serve = Callable[..., LocalService]
 
 
 @contextmanager
-def local_service(
+def local_service(  # noqa: PLR0917  # all but the first have a default
     folder: Path,
     front: str = "grpcio",
     placed: Mapping[str, Sequence[Location]] = PLACED,
     limits: LedgerLimits | None = None,
     gateways: int = 1,
+    promises: PromiseSettings | None = None,
+    tls: TlsSettings | None = None,
     **settings: Any,  # noqa: ANN401  # pydantic checks them
 ) -> Iterator[LocalService]:
     """A running service; `settings` are those of the server."""
-    server = ServerSettings(host=HOST, port=0, **{"drain_s": 5, **settings})
+    server = ServerSettings(host=HOST, **{"port": 0, **PATIENT, **settings})
     with ExitStack() as stack:
         links = LocalLinks(folder, placed, GROUPS, limits)
-        service = stack.enter_context(LocalService(links, FRONTS[front], server))
+        service = stack.enter_context(LocalService(links, FRONTS[front], settings_of(server, promises, tls)))
         for _ in range(gateways):
             service.add_gateway()
         yield service

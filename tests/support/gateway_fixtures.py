@@ -11,7 +11,8 @@ import grpc
 import pytest
 
 from tests.support.api import Api
-from tests.support.gateway import FRONTS, LocalService, Serve, fresh, local_service
+from tests.support.fronts import FRONTS
+from tests.support.gateway import LocalService, Serve, fresh, local_service
 
 
 @pytest.fixture(scope="module", params=list(FRONTS))

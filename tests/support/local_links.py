@@ -16,6 +16,7 @@ import structlog
 from allocator.core import codec
 from allocator.core.limits import LedgerLimits
 from allocator.core.network.types import Group, LoadNetwork, Location, Place
+from allocator.core.stock import Shared
 from allocator.journal.store import JournalSettings
 from allocator.runtime.actor import ActorConfig, LocationActor
 from allocator.runtime.courier import Reach
@@ -156,9 +157,9 @@ class _SlowActor(LocationActor):
         self._may_recover = may_recover
         super().__init__(config, reach)
 
-    def _try_recover(self, host: LedgerHost, item: Hosted) -> bool:
+    def _try_recover(self, host: LedgerHost, item: Hosted, shared: Shared | None = None) -> bool:
         self._may_recover.wait()
-        return super()._try_recover(host, item)
+        return super()._try_recover(host, item, shared)
 
 
 class LocalLink(ActorLink):

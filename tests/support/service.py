@@ -86,7 +86,7 @@ class RunningService:
 
     def kill_gateway(self) -> int:
         """SIGKILL one gateway process; returns its process id."""
-        pid = next(process.pid for process in self._tree() if "allocator.gateway" in process.cmdline())
+        pid = int(self.notice()["children"]["gateway 0"])
         os.kill(pid, signal.SIGKILL)
         return pid
 

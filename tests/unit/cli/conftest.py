@@ -34,8 +34,8 @@ Command = Callable[..., Ran]
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs a command in this process."""
-    monkeypatch.delenv("ALLOCATOR_ADDRESS", raising=False)
-    monkeypatch.delenv("ALLOCATOR_SETTINGS", raising=False)
+    for name in ("ADDRESS", "SETTINGS", "TLS_CA", "TLS_CERTIFICATE", "TLS_KEY", "TLS_SERVER_NAME"):
+        monkeypatch.delenv(f"ALLOCATOR_{name}", raising=False)
 
     def ran(*arguments: str) -> Ran:
         code = run(list(arguments))

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, cast
 
 import grpc
@@ -10,7 +11,9 @@ from google.rpc import status_pb2
 from structlog.testing import capture_logs
 
 from allocator.config import ServerSettings
-from allocator.gateway.calls import Call, Calls, stream, unary
+from allocator.gateway.call import Call
+from allocator.gateway.calls import Calls, stream, unary
+from allocator.gateway.deadlines import rest_within
 from allocator.gateway.errors import fault
 from tests.support.api import failure_in
 
@@ -27,12 +30,17 @@ class Front:
     def __init__(self, *metadata: tuple[str, str], left_s: float | None = None) -> None:
         self.metadata = metadata
         self.left_s = left_s
+        self.address = "ipv4:127.0.0.1:40000"
         self.trailers: Sequence[tuple[str, str | bytes]] = ()
         self.status: status_pb2.Status | None = None
 
     def invocation_metadata(self) -> Sequence[tuple[str, str]]:
         """What came with the call."""
         return self.metadata
+
+    def peer(self) -> str:
+        """Where it came from."""
+        return self.address
 
     def time_remaining(self) -> float | None:
         """Seconds left."""
@@ -45,9 +53,13 @@ class Front:
     async def abort_with_status(self, status: grpc.Status) -> None:
         """End the call with an error."""
         self.trailers = cast("Sequence[tuple[str, str | bytes]]", status.trailing_metadata)
-        details = dict(self.trailers)["grpc-status-details-bin"]
-        self.status = status_pb2.Status.FromString(cast("bytes", details))
+        self.status = status_in(self.trailers)
         raise AbortedError
+
+
+def status_in(trailers: Any) -> status_pb2.Status:  # noqa: ANN401  # which grpc.Status leaves open
+    """The rich status among them."""
+    return status_pb2.Status.FromString(dict(trailers)["grpc-status-details-bin"])
 
 
 class Echo:
@@ -57,6 +69,12 @@ class Echo:
         self.calls = Calls(ServerSettings(**settings), "7")
         self.seen: list[Call] = []
         self.go = asyncio.Event()
+
+    @unary
+    async def GetSaid(self, request: str, call: Call) -> str:  # noqa: N802  # an rpc that reads
+        """Answer what was said."""
+        self.seen.append(call)
+        return request
 
     @unary
     async def Say(self, request: str, call: Call) -> str:  # noqa: N802  # an rpc
@@ -231,3 +249,88 @@ async def test_parts_of_a_call_have_request_ids_of_their_own() -> None:
     assert len(made) == 32
     assert (call.request_id, parts[0].request_id, parts[1].request_id) == ("", "mine", made)
     assert {part.correlation_id for part in parts} == {call.correlation_id}
+
+
+async def refused(work: Any, front: Front) -> str:  # noqa: ANN401  # a coroutine of the answer
+    """The reason that a call is refused for."""
+    with pytest.raises(AbortedError):
+        await work
+    assert front.status is not None
+    return failure_in(front.status).reason
+
+
+def said(echo: Echo, front: Front) -> Any:  # noqa: ANN401  # as above
+    """Call `GetSaid` on a front."""
+    return echo.GetSaid("hello", cast("grpc.aio.ServicerContext[Any, Any]", front))
+
+
+async def test_reads_leave_room_in_the_table_of_calls() -> None:
+    """With three quarters of it taken a read is refused, not looked at and counted; what settles goes through."""
+    echo = Echo(queue_max=4)
+    waiting = [asyncio.ensure_future(say(echo, "wait", Front(left_s=60))) for _ in range(6)]
+    while echo.calls.under_way < 6:
+        await asyncio.sleep(0)
+    front, seen = Front(), len(echo.seen)
+    assert await refused(said(echo, front), front) == "OVERLOADED"
+    assert front.status is not None
+    assert failure_in(front.status).retry_s > 0
+    assert len(echo.seen) == seen
+    assert await say(echo, "hello", Front()) == "hello"
+    echo.go.set()
+    await asyncio.gather(*waiting)
+    with capture_logs() as lines:
+        echo.calls.tally.report()
+    assert lines[0]["refused"] == {"browse OVERLOADED": 1}
+    assert await said(echo, Front()) == "hello"
+
+
+async def test_a_client_is_held_to_its_rate() -> None:
+    """By its id, or its address whatever the port; its other kinds of calls and other clients go on."""
+    echo = Echo(client_rate_per_s=0.001, client_burst=2)
+    for n, name in enumerate(("shop", "shop", "app", "app")):
+        assert await said(echo, Front(("x-client-id", name))) == "hello", n
+    front = Front(("x-client-id", "shop"))
+    assert await refused(said(echo, front), front) == "RATE_LIMITED"
+    assert await say(echo, "hello", Front(("x-client-id", "shop"))) == "hello"
+    for port in (1, 2, 3):
+        front = Front()
+        front.address = f"ipv4:10.0.0.1:{port}"
+        if port < 3:
+            assert await said(echo, front) == "hello"
+        else:
+            assert await refused(said(echo, front), front) == "RATE_LIMITED"
+
+
+async def test_correlation_ids_made_here_differ() -> None:
+    """Each call has its own, of 32 hexadecimal digits."""
+    echo = Echo()
+    for _ in range(100):
+        await said(echo, Front())
+    ids = {call.correlation_id for call in echo.seen}
+    assert len(ids) == 100
+    assert all(re.fullmatch("[0-9a-f]{32}", name) for name in ids)
+
+
+async def begun_within(deadline_s: float, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # what it returns
+    """Run a coroutine up to where it waits, and the rest with a deadline."""
+    return await rest_within(deadline_s, work, work.send(None))
+
+
+async def test_an_answer_that_had_to_wait_and_an_error_after_waiting() -> None:
+    """Waiting begins in the middle of a handler: what it gives or raises afterwards comes out all the same."""
+
+    async def slow(outcome: str) -> str:
+        await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), 0.001)
+        except TimeoutError:
+            await asyncio.sleep(0)
+        if outcome == "error":
+            raise KeyError(outcome)
+        return outcome
+
+    assert await begun_within(60, slow("answer")) == "answer"
+    with pytest.raises(KeyError):
+        await begun_within(60, slow("error"))
+    with pytest.raises(TimeoutError):
+        await begun_within(0.001, asyncio.Event().wait())

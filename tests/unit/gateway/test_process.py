@@ -44,7 +44,7 @@ def test_a_gateway_ends_with_whoever_started_it() -> None:
     """The end of its stdin means that nobody looks after it any more."""
     code = (
         "import threading; from allocator.gateway import process;"
-        "threading.Thread(target=process._end_with_supervisor).start(); threading.Event().wait()"
+        "process.end_with_supervisor(); threading.Event().wait()"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     assert child.stdin is not None

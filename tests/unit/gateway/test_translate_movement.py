@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from allocator.core.commands import Movement, MovementType, SupplyKind
+from allocator.core.limits import QUANTITY_MAX
 from allocator.core.results import MovementResult, MovementStatus, Reason, Rejected, Shortage
 from allocator.gateway import translate_movement as t
 from allocator.gateway.faults import Faults
@@ -116,3 +122,36 @@ def test_a_location_that_takes_nothing_rejects_only_its_own_movements() -> None:
         t.fill_not_taken(message, "dc", rejected)
         assert (message.status, message.rejection) == (i.MOVEMENT_STATUS_REJECTED, rejection)
         assert "locations/dc" in message.detail
+
+
+TEXTS = st.sampled_from(("", "fig", "a b", "bad\nline", "x" * 65, "-x"))
+
+
+@given(
+    st.sampled_from(("fig", "", "a b", "x" * 65)),
+    st.sampled_from(("locations/dc", "locations/", "dc")),
+    st.sampled_from((*map(int, MovementType), 0, 99)),
+    st.sampled_from((-1, 0, 1, QUANTITY_MAX, QUANTITY_MAX + 1)),
+    st.dictionaries(
+        st.sampled_from(
+            ("disposition", "from_disposition", "reservation", "reason", "reference", "corrects", "supply")
+        ),
+        TEXTS,
+        max_size=2,
+    ),
+    st.dictionaries(
+        st.sampled_from(("occurred_time", "recorded_time", "expect_time")),
+        st.sampled_from((0, 1_700_000_000, -1)).map(lambda seconds: {"seconds": seconds}),
+    ),
+)
+def test_what_is_taken_for_plain_is_what_the_long_way_makes_of_it(  # the fields of a message
+    sku: str, location: str, kind: int, quantity: int, texts: dict[str, str], times: dict[str, dict[str, int]]
+) -> None:
+    """A plain movement has no fault, and both ways make the same command of it."""
+    fields: dict[str, Any] = {"source": "till", "movement_id": "m1", "sku": sku, "location": location, **texts, **times}
+    message = i.StockMovement(type=kind, quantity=quantity, **fields)  # type: ignore[arg-type]  # unknown kinds too
+    plain = t.to_plain_movement(message)
+    if plain is not None:
+        faults = Faults()
+        assert plain == t.to_movement(message, faults)
+        assert not faults.found

@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("module", "ready"), [("allocator.gateway.process", "_say_ready(1)"), ("adapters.__main__", "_say_ready()")]
+    ("module", "ready"), [("allocator.gateway.process", "say_ready(1)"), ("adapters.__main__", "_say_ready()")]
 )
 def test_a_child_that_prints_does_not_hang(module: str, ready: str) -> None:
     """Nobody reads the pipe behind stdout after the first line: more than it holds goes to stderr, to the logs."""
