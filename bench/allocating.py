@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -15,10 +15,11 @@ from allocator.v1 import network_pb2 as n
 from allocator.v1 import reservation_pb2 as pb
 from allocator.v1.common_pb2 import FULFILMENT_MODE_SHIP_FROM_STORE
 from allocator.v1.network_pb2_grpc import NetworkServiceStub
-from allocator.v1.reservation_pb2_grpc import ReservationServiceStub
 from allocator.v1.sourcing_pb2 import OrderLine, SourcingOrder
+from bench.answers import first_number, words
 from bench.errors import BenchError
-from bench.load import Calls, Load
+from bench.http2 import Call, Calls, Kind
+from bench.load import Load
 from bench.load import run as run_load
 from bench.pace import ClosedLoop
 from bench.registry import Bench, Figures
@@ -29,6 +30,9 @@ PLENTY: Final = 1_000_000
 TTL: Final = Duration(seconds=4 * 3600)
 TIMEOUT_S: Final = 30.0
 LEVEL: Final = "standard"
+RESERVED: Final = words(pb.ReserveStatus.items())
+ALLOCATED: Final = words(pb.AllocateStatus.items())
+SERVICE: Final = "/allocator.v1.ReservationService"
 
 
 class Size(NamedTuple):
@@ -50,7 +54,7 @@ def measure(bench: Bench) -> Figures:
     """Both rates on a service of its own."""
     folder = bench.folder / "allocate"
     folder.mkdir(parents=True)
-    with Service(folder, Size().names) as service:
+    with Service(folder, Size().names, bench.front) as service:
         return run(bench, service.address, Size())
 
 
@@ -97,36 +101,33 @@ class _Orders(Calls):
     def __init__(self, size: Size, number: int) -> None:
         self._size = size
         self._lots = random.Random(number)
-        self._stub: Any = None
-
-    def connect(self, channel: grpc.aio.Channel) -> None:
-        """Take the channel to send on."""
-        self._stub = ReservationServiceStub(channel)
 
 
 class Reserves(_Orders):
     """At a random location."""
 
-    async def send(self) -> str:
+    _kind = Kind("reserve", f"{SERVICE}/Reserve", lambda answer, _: RESERVED[first_number(answer)])
+
+    def next(self) -> Call:
         """Reserve."""
         sku, location = _sku(self._lots.randrange(self._size.skus)), self._lots.choice(self._size.names)
         line = pb.ReserveLine(sku=sku, quantity=1, location=f"locations/{location}")
         request = pb.ReserveRequest(lines=[line], request_id=str(uuid.uuid4()), ttl=TTL)
-        answer = await self._stub.Reserve(request, timeout=TIMEOUT_S)
-        return pb.ReserveStatus.Name(answer.status).removeprefix("RESERVE_STATUS_")
+        return Call(self._kind, request.SerializeToString())
 
 
 class Allocates(_Orders):
     """To a random place on the map."""
 
-    async def send(self) -> str:
+    _kind = Kind("allocate", f"{SERVICE}/Allocate", lambda answer, _: ALLOCATED[first_number(answer)])
+
+    def next(self) -> Call:
         """Allocate."""
         line = OrderLine(sku=_sku(self._lots.randrange(self._size.skus)), quantity=1, unit_weight_grams=500)
         order = SourcingOrder(lines=[line], mode=FULFILMENT_MODE_SHIP_FROM_STORE, service_level=LEVEL)
         order.destination.latitude, order.destination.longitude = self._lots.uniform(50, 54), self._lots.uniform(-4, 0)
         request = pb.AllocateRequest(order=order, request_id=str(uuid.uuid4()), ttl=TTL)
-        answer = await self._stub.Allocate(request, timeout=TIMEOUT_S)
-        return pb.AllocateStatus.Name(answer.status).removeprefix("ALLOCATE_STATUS_")
+        return Call(self._kind, request.SerializeToString())
 
 
 _CALLS: Final[dict[str, Callable[[Size, int], Calls]]] = {"reserve": Reserves, "allocate": Allocates}

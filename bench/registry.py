@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,7 +30,7 @@ class Figure(NamedTuple):
     def target(self) -> str:
         """The target as people write it; "" when there is none."""
         signs = (("≥", self.at_least), ("≤", self.at_most), ("=", self.exactly))
-        return " ".join(f"{sign} {bound:,g}" for sign, bound in signs if bound is not None)
+        return " ".join(f"{sign} {_written(bound)}" for sign, bound in signs if bound is not None)
 
     def met_by(self, value: float) -> bool:
         """Whether `value` meets every target there is."""
@@ -40,21 +41,38 @@ class Figure(NamedTuple):
         )
 
 
+def _written(bound: float) -> str:
+    return f"{bound:,.0f}" if bound == int(bound) else f"{bound:g}"
+
+
 Figures = dict[str, float]
 
 
-class Bench(NamedTuple):
+@dataclass(frozen=True)
+class Bench:
     """What a scenario gets.
 
     Attributes:
         seconds: how long to measure; what has to be built before does not count.
         folder: an empty folder that goes afterwards.
         tell: hears what is going on, for people who wait.
+        front: of the service, `envoy` or `grpcio`; None leaves it to the service.
+        absent: figures that cannot be measured here, and why.
+        points: of the curve that the scenario measures, if it measures one: named values each.
     """
 
     seconds: float
     folder: Path
     tell: Callable[[str], None]
+    front: str | None = None
+    absent: dict[str, str] = field(default_factory=dict)
+    points: list[dict[str, float]] = field(default_factory=list)
+
+    def leave_out(self, reason: str, *figures: str) -> None:
+        """Tell why figures that the scenario declares are missing: a peer or a tool is not on this machine."""
+        self.tell(f"without {', '.join(figures)}: {reason}")
+        for name in figures:
+            self.absent[name] = reason
 
 
 class Scenario(NamedTuple):
@@ -73,22 +91,22 @@ class Scenario(NamedTuple):
     measure: Callable[[Bench], Figures]
 
     def run(self, bench: Bench) -> Figures:
-        """Measure, and see that every figure is there and no other.
+        """Measure, and see that every figure is there and no other, besides those left out with a reason.
 
         Raises:
-            BenchError: a figure is missing or was not declared.
+            BenchError: a figure is missing without a reason, or was not declared.
         """
         figures = self.measure(bench)
         declared = [figure.name for figure in self.figures]
-        if sorted(figures) != sorted(declared):
-            raise BenchError(f"scenario {self.name} returned {sorted(figures)}, it declares {sorted(declared)}")
-        return {name: figures[name] for name in declared}
+        if sorted([*figures, *bench.absent]) != sorted(declared):
+            returned = f"{sorted(figures)} and left out {sorted(bench.absent)}"
+            raise BenchError(f"scenario {self.name} returned {returned}, it declares {sorted(declared)}")
+        return {name: figures[name] for name in declared if name in figures}
 
     def wrong(self, figures: Mapping[str, float]) -> list[Figure]:
         """The figures that have to have one value and have another."""
-        return [
-            figure for figure in self.figures if figure.exactly is not None and not figure.met_by(figures[figure.name])
-        ]
+        exact = (figure for figure in self.figures if figure.exactly is not None and figure.name in figures)
+        return [figure for figure in exact if not figure.met_by(figures[figure.name])]
 
 
 _SCENARIOS: Final[dict[str, Scenario]] = {}

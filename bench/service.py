@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -19,8 +19,11 @@ import yaml
 from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
+from allocator.gateway.fronts import choose
+from bench import processes
 from bench.errors import BenchError
 from bench.machine import ROOT
+from bench.ports import free_port
 
 START_S: Final = 180.0
 STOP_S: Final = 120.0
@@ -43,25 +46,45 @@ SERVICES: Final = (
 )
 
 
+Settings = Mapping[str, Mapping[str, str | float | bool]]
+"""Settings by section, as `docs/settings.md` names them."""
+
+
 class Service:
     """`allocator serve` with a network of its own; ends with the `with` block.
 
     Args:
         folder: for its data, its network file and its log.
         locations: ids of the locations, all open.
+        front: `envoy` or `grpcio`; None leaves it to the service.
+        gateways: processes that answer calls; None leaves it to the service.
+        settings: sections of the settings file, like `{"runtime": {"actors": 2}}`.
 
     Attributes:
         address: where it answers.
+        front: on which; what it chooses when None was given.
         started_s: how long the last start took, until health said SERVING for every service.
     """
 
-    def __init__(self, folder: Path, locations: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        locations: Sequence[str],
+        front: str | None = None,
+        gateways: int | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._port = _free_port()
+        self._asked_front = front
+        self.front = choose(front or "auto").front
+        self._gateways = gateways
+        self._port = free_port()
         self.address = f"127.0.0.1:{self._port}"
         self.started_s = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         write_network(self._network_file, locations)
+        self._settings_file.write_text(toml(settings or {}), encoding="utf-8")
 
     def start(self) -> None:
         """Start it and wait until all of it serves.
@@ -82,6 +105,7 @@ class Service:
         if self._process is None:
             return
         process, self._process = self._process, None
+        processes.ended(self.address)
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_S)
@@ -92,11 +116,19 @@ class Service:
     def cpu_s(self) -> float:
         """CPU time that it and the processes it has now have used so far, seconds."""
         assert self._process is not None
-        own = psutil.Process(self._process.pid)
-        return sum(_cpu_s(process) for process in (own, *own.children(recursive=True)))
+        return processes.cpu_s(self._process.pid)
+
+    def processes(self) -> list[psutil.Process]:
+        """It and the processes it has now."""
+        assert self._process is not None
+        return processes.tree(self._process.pid)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:  # also Ctrl-C: nobody else would end it, as it has a session of its own
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,16 +139,19 @@ class Service:
         return self._folder / "network.yaml"
 
     @property
+    def _settings_file(self) -> Path:
+        return self._folder / "settings.toml"
+
+    @property
     def _log(self) -> Path:
         return self._folder / "service.log"
 
     def _launch(self) -> None:
         # Settings of whoever runs the benchmark are not those of the benchmark.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ALLOCATOR_")}
-        options = ("--network", str(self._network_file), "--data", str(self._folder / "data"))
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "allocator.cli", "serve", *options, "--port", str(self._port)],
+                [sys.executable, "-m", "allocator.cli", "serve", *self._options()],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -124,6 +159,15 @@ class Service:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us, and then we end it
             )
+        processes.started(self.address, self._process.pid)
+
+    def _options(self) -> Iterator[str]:
+        yield from ("--settings", str(self._settings_file), "--network", str(self._network_file))
+        yield from ("--data", str(self._folder / "data"), "--port", str(self._port))
+        if self._asked_front is not None:
+            yield from ("--front", self._asked_front)
+        if self._gateways is not None:
+            yield from ("--gateways", str(self._gateways))
 
     def _check(self, began_s: float) -> None:
         assert self._process is not None
@@ -142,6 +186,14 @@ def write_network(path: Path, locations: Sequence[str]) -> None:
     path.write_text(yaml.safe_dump({"locations": rows}), encoding="utf-8")
 
 
+def toml(settings: Settings) -> str:
+    """Sections of plain values as TOML; JSON writes strings, numbers and booleans as TOML does."""
+    lines: list[str] = []
+    for section, values in settings.items():
+        lines += (f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items()), "")
+    return "\n".join(lines)
+
+
 def _serves(channel: grpc.Channel, service: str) -> bool:
     check = HealthStub(channel).Check  # type: ignore[attr-defined]  # the stub makes it when it is made
     try:
@@ -149,17 +201,3 @@ def _serves(channel: grpc.Channel, service: str) -> bool:
     except grpc.RpcError:
         return False
     return bool(answer.status == pb.HealthCheckResponse.SERVING)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:  # one of those that only come and go
-        return 0.0
-    return float(times.user + times.system)
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])

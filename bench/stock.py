@@ -11,11 +11,11 @@ import grpc
 from allocator.v1 import inventory_pb2 as pb
 from allocator.v1.inventory_pb2_grpc import InventoryServiceStub
 from bench.errors import BenchError
-from bench.load import CHANNEL
 
 BATCH: Final = 5_000
 PAGE: Final = 1_000
 TIMEOUT_S: Final = 60.0
+CHANNEL: Final = (("grpc.max_receive_message_length", 16 * 2**20),)
 
 Cell = tuple[str, str, int]
 """Location, SKU and units."""

@@ -14,7 +14,7 @@ from allocator.core.ids import home_key
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import NS_PER_S, TTL_MAX_NS, LedgerLimits
 from allocator.core.results import ReserveResult, ReserveStatus
-from allocator.runtime.actor import tune_gc
+from allocator.runtime.garbage import collect_once
 from bench.errors import BenchError
 from bench.fresh import give_back_free_memory, in_fresh_process, resident_bytes
 from bench.registry import Bench, Figure, Figures, scenario
@@ -71,7 +71,7 @@ def run(bench: Bench, size: Size) -> Figures:
     """
     bench.tell(f"stocking {size.skus:,} SKUs, filling the request table")
     snapshot = _full(size).snapshot()
-    tune_gc()
+    collect_once()
     speeds: list[float] = []
     while len(speeds) < ROUNDS_MIN or sum(size.reserves / speed for speed in speeds) < bench.seconds:
         speeds.append(_round(StockLedger.restore(snapshot), size, len(speeds)))
@@ -132,7 +132,7 @@ def _reserves(size: Size, tag: str, count: int) -> Iterator[Reserve]:
 
 
 def _bytes_per_sku(skus: int, remembered: int, counted: bool) -> float:  # noqa: FBT001  # sent to another process
-    tune_gc()
+    collect_once()
     limits = LedgerLimits(movements_max=remembered, movement_ids_max=remembered)
     ledger = StockLedger(LOCATION, limits)
     names = [_sku(i) for i in range(remembered + skus)]

@@ -7,7 +7,12 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Final, NamedTuple, TypeVar
+
+import psutil
 
 from allocator.core import codec
 from allocator.core.commands import Command, Movement, MovementType, Reserve
@@ -15,11 +20,13 @@ from allocator.core.ids import home_key
 from allocator.core.ledger import StockLedger
 from allocator.core.limits import TTL_MAX_NS, LedgerLimits
 from allocator.journal.port import Entry
-from allocator.journal.store import JournalStore
+from allocator.journal.store import JournalSettings, JournalStore
 from allocator.logs import configure_logs
-from allocator.runtime.actor import tune_gc
+from allocator.runtime.folding import beside
+from allocator.runtime.garbage import collect_once
 from allocator.runtime.host import LedgerHost
 from allocator.runtime.hosted import LOCATION_PREFIX, Hosted, Status
+from bench import crash
 from bench.errors import BenchError
 from bench.fresh import in_fresh_process, resident_bytes
 from bench.registry import Bench, Figure, Figures, scenario
@@ -31,7 +38,9 @@ CALL_BEFORE: Final = 5_000
 CALL_TAIL: Final = 20
 """The same after it: about what an actor finds waiting under load."""
 ROUNDS_MIN: Final = 2
-NEVER: Final = 2**62
+PACE_S: Final = 0.002
+LOOK_EVERY: Final = 50
+"""Receipts between two looks at the memory of the process that makes a snapshot."""
 MIB: Final = 2**20
 SEED: Final = 7
 
@@ -81,12 +90,16 @@ class Recovered(NamedTuple):
     Figure("tail_mib", "size of the tail"),
     Figure("tail_entries", "entries of the tail"),
     Figure("resident_mib", "memory of the recovering process, beyond an idle one's"),
-    Figure("snapshot_s", "writing such a snapshot, the ledger's and the journal's part"),
-    Figure("snapshot_stall_s", "of it: while nothing else executes"),
+    Figure("snapshot_s", "such a snapshot made and written beside 500 receipts/s"),
+    Figure("snapshot_stall_ms", "the longest that one of those receipts took to be durable meanwhile"),
+    Figure("snapshot_process_mib", "memory of the process that makes it, at most"),
+    Figure("back_s", "longest time without an answer when an actor is killed under 500 reserves/s"),
+    Figure("crash_lost", "units acknowledged before and after that the ledger does not hold", exactly=0),
+    Figure("crash_errors", "calls of that load that ended in an error"),
 )
 def measure(bench: Bench) -> Figures:
     """A location of 1,000,000 SKUs and 100,000 reservations, recovered from its journal."""
-    return run(bench, Size())
+    return run(bench, Size()) | crash.measure(bench)
 
 
 def run(bench: Bench, size: Size) -> Figures:
@@ -121,20 +134,47 @@ def run(bench: Bench, size: Size) -> Figures:
 def _write(url: str, size: Size) -> Figures:
     """Live through it all; returns what the snapshot took."""
     configure_logs("error")
-    tune_gc()
+    collect_once()
     with JournalStore(url) as store:
         store.assign({UNIT: [LOCATION_PREFIX + LOCATION]})
         with store.writer(UNIT) as journal:
             item = Hosted(LOCATION, LedgerLimits())
             item.recover(journal)
-            host = LedgerHost(journal, [item], time.time_ns, _die, NEVER)
+            host = LedgerHost(journal, [item], time.time_ns, _die, 1, beside(JournalSettings(url)))
             _execute(host, _receipts(size), CALL_BEFORE)
             reserves = _reserves(size)
             _execute(host, itertools.islice(reserves, size.reservations - size.tail), CALL_BEFORE)
-            stall_s, _ = _timed(item.machine.snapshot)
-            snapshot_s, _ = _timed(host.snapshot_all)
+            taken = _snapshot(host)
             _execute(host, reserves, CALL_TAIL)
-    return {"snapshot_s": snapshot_s, "snapshot_stall_s": stall_s}
+    return taken
+
+
+def _snapshot(host: LedgerHost) -> Figures:
+    """Have a snapshot made as an actor does, while receipts go on."""
+    stall_s, most_bytes, numbers, looks = 0.0, 0, itertools.count(), itertools.count()
+    with ThreadPoolExecutor(1) as threads:
+        made = threads.submit(_timed, host.snapshot_due)
+        while not made.done():
+            receipt = Movement("bench", f"meanwhile-{next(numbers)}", 0, _sku(0), MovementType.RECEIPT.value, 1)
+            stall_s = max(stall_s, _timed(partial(_execute, host, [receipt], 1))[0])
+            time.sleep(PACE_S)
+            if next(looks) % LOOK_EVERY == 0:
+                most_bytes = max([most_bytes, *_children_bytes()])
+        snapshot_s, _ = made.result()
+    if not host.hosted[LOCATION].snapshot_bytes:
+        raise BenchError("no snapshot was made; the log says why")
+    return {
+        "snapshot_s": snapshot_s,
+        "snapshot_stall_ms": stall_s * 1e3,
+        "snapshot_process_mib": most_bytes / MIB,
+    }
+
+
+def _children_bytes() -> Iterator[int]:
+    """Resident memory of the processes that this one started."""
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            yield child.memory_info().rss
 
 
 def _execute(host: LedgerHost, commands: Iterable[Command], per_call: int) -> None:
@@ -160,7 +200,7 @@ def _reserves(size: Size) -> Iterator[Reserve]:
 def _recover(url: str) -> Recovered:
     """Do as an actor does, in a process that has done nothing else."""
     configure_logs("error")
-    tune_gc()
+    collect_once()
     before = resident_bytes()
     item = Hosted(LOCATION, LedgerLimits())
     seconds, _ = _timed(lambda: item.recover(JournalStore(url).writer(UNIT)))
@@ -172,7 +212,7 @@ def _recover(url: str) -> Recovered:
 
 def _parts(url: str) -> Figures:
     """A recovery again, step by step."""
-    tune_gc()
+    collect_once()
     with JournalStore(url).writer(UNIT) as journal:
         open_s, opened = _timed(lambda: journal.open(LOCATION_PREFIX + LOCATION))
     snapshot = opened.snapshot

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import random
-import uuid
-from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import grpc
-import numpy as np
-from google.protobuf.duration_pb2 import Duration
-from numpy.typing import NDArray
-
-from allocator.v1 import reservation_pb2 as pb
-from allocator.v1.reservation_pb2_grpc import ReservationServiceStub
-from bench.load import Calls, Load, Measured
+from allocator.gateway.fronts import ENVOY, GRPCIO
+from bench.contenders import OURS, Contender, start
+from bench.load import Load
 from bench.load import run as run_load
-from bench.pace import ClosedLoop
+from bench.pace import ClosedLoop, OpenLoop
+from bench.processes import alone
 from bench.registry import Bench, Figure, Figures, scenario
+from bench.reserving import Reserves, Shop, add_up, count_errors, held, recount
+from bench.rounds import in_turn, rate_per_s
 from bench.service import Service
-from bench.stock import Cell, held_units, receive
+from bench.stock import receive
 
-PLENTY: Final = 1_000_000
-SCARCE: Final = 1
-SCARCE_EVERY: Final = 100
-"""Of one SKU in a hundred there is a single unit, so that refusals are among what is measured."""
-TTL_S: Final = 4 * 3600
-TIMEOUT_S: Final = 30.0
+COMPARED: Final = {
+    "postgres": Contender("postgres"),
+    "redis": Contender("redis"),
+    "ray_unbatched": Contender("ray-unbatched"),
+    "redis_everysec": Contender("redis-everysec"),
+    "postgres_envoy": Contender("postgres", ENVOY),
+    "redis_envoy": Contender("redis", ENVOY),
+    "grpcio": Contender(OURS, GRPCIO),
+}
+PACKED: Final = {
+    "per_location": Contender(OURS, "", 4),
+    "packed_1": Contender(OURS, "", 1),
+    "packed_2": Contender(OURS, "", 2),
+}
 
 
 class Size(NamedTuple):
@@ -36,110 +41,86 @@ class Size(NamedTuple):
     locations: int = 4
     skus: int = 10_000
     processes: int = 2
-    in_flight: int = 128
-    warm_up_s: float = 2.0
+    in_flight: int = 256
+    warm_up_s: float = 1.0
+    rounds: int = 2
+
+    @property
+    def shop(self) -> Shop:
+        """What there is to reserve."""
+        return Shop(self.locations, self.skus)
 
 
 @scenario(
     "reserve",
-    Figure("requests_per_s", "reserves answered, held or refused"),
-    Figure("p50_ms", "half of them were answered within"),
-    Figure("p99_ms", "99 in 100 of them were answered within"),
+    Figure("requests_per_s", "reserves answered, held or refused, 256 calls under way"),
     Figure("refused_per_s", "of them refused: there was too little"),
-    Figure("oversold", "units promised beyond what was there", exactly=0),
-    Figure("lost", "units acknowledged that the ledgers do not hold", exactly=0),
-    Figure("errors", "calls that ended in an error"),
+    Figure("full_p99_ms", "99 in 100 of those were answered within"),
+    Figure("ratio_postgres", "times the rate of the PostgreSQL peer on grpc.aio", at_least=4),
+    Figure("ratio_redis", "times the rate of the Redis peer, appendfsync always, on grpc.aio", at_least=2),
+    Figure("ratio_ray_unbatched", "times the rate of one Ray call for each request, on grpc.aio", at_least=5),
+    Figure("ratio_redis_everysec", "times the rate of the Redis peer that may lose a second, on grpc.aio"),
+    Figure("ratio_postgres_envoy", "times the rate of the PostgreSQL peer on Envoy", at_least=1),
+    Figure("ratio_redis_envoy", "times the rate of the Redis peer, appendfsync always, on Envoy", at_least=1),
+    Figure("ratio_grpcio", "times the rate of the same service on grpc.aio"),
+    *(Figure(f"{name}_per_s", "the rate it was compared with") for name in COMPARED),
+    Figure("per_location_per_s", "an actor for each of the 4 locations"),
+    Figure("packed_1_per_s", "all locations in one actor"),
+    Figure("packed_2_per_s", "all locations in two actors"),
+    Figure("p50_ms", "on schedule at half of the rate, half of the reserves were answered within"),
+    Figure("p99_ms", "99 in 100 of those were answered within", at_most=20),
+    Figure("cpu_us", "CPU time of all processes of the service for one of those, µs"),
+    Figure("late_ms", "99 in 100 of those were taken up by the generator within"),
+    Figure("oversold", "units promised beyond what was there, by anybody", exactly=0),
+    Figure("lost", "units acknowledged that the ledgers do not hold, of anybody", exactly=0),
+    Figure("errors", "calls that ended in an error, of anybody"),
 )
 def measure(bench: Bench) -> Figures:
     """Single-line reserves over gRPC, uniform over 10,000 SKUs at 4 locations, each fsynced before its answer."""
-    with Service(bench.folder, _locations(Size())) as service:
-        return run(bench, service.address, Size())
+    size = Size()
+    names = size.shop.names()
+    with ExitStack() as stack:
+        service = stack.enter_context(Service(bench.folder / OURS, names, bench.front))
+        others = dict(start(bench, stack, COMPARED | PACKED, names, _absent))
+        return run(bench, service, others, size)
 
 
-def run(bench: Bench, address: str, size: Size) -> Figures:
-    """Measure a service with the locations of `size`, whoever serves it.
+def run(bench: Bench, service: Service, others: Mapping[str, str], size: Size) -> Figures:
+    """Measure a service with the locations of `size`, and whoever is at other addresses.
 
-    Closed loop: a fixed number of calls is always under way. Afterwards every SKU is recounted: what callers were
-    told they hold, against what was there and against what the ledgers say is held.
+    Closed loop, in two rounds: everybody for half of the time, then in the reverse order. Then the service alone, at
+    half of its rate on schedule. Afterwards every SKU of everybody is recounted: what callers were told they hold,
+    against what was there and against what the ledgers say is held.
     """
-    receive(address, _opening(size), bench.tell)
+    asked = {OURS: service.address, **others}
+    for address in asked.values():
+        receive(address, size.shop.opening(), bench.tell)
     pace = ClosedLoop(size.in_flight)
-    load = Load(address, partial(Reserves, size), pace, size.processes, size.warm_up_s, bench.seconds)
-    measured = run_load(load, bench.tell)
+    make = partial(Reserves, size.shop)
+    load = Load(service.address, make, pace, size.processes, size.warm_up_s, bench.seconds)
+    parts = in_turn({name: load._replace(address=address) for name, address in asked.items()}, bench.tell, size.rounds)
+    rates = {name: rate_per_s(measured) for name, measured in parts.items()}
+    before_s = service.cpu_s()
+    with alone(service.address):
+        timed = run_load(load._replace(pace=OpenLoop(rates[OURS] / 2)), bench.tell)
+    cpu_s = service.cpu_s() - before_s
     bench.tell("recounting")
-    return (
-        figures(measured)
-        | _recount(address, size, sum(measured.tallies))
-        | {
-            "refused_per_s": measured.outcomes["INSUFFICIENT_STOCK"] / (size.warm_up_s + bench.seconds),
-        }
-    )
-
-
-def figures(measured: Measured) -> Figures:
-    """What every load over gRPC tells."""
+    parts[OURS].append(timed)
+    full = parts[OURS][:-1]
     return {
-        "requests_per_s": measured.requests_per_s,
-        "p50_ms": measured.percentile_ms(50),
-        "p99_ms": measured.percentile_ms(99),
-        "errors": measured.errors,
+        "requests_per_s": rates[OURS],
+        "refused_per_s": sum(part.rate_per_s(outcome="INSUFFICIENT_STOCK") for part in full) / len(full),
+        "full_p99_ms": max(part.percentile_ms(99) for part in full),
+        **{f"ratio_{name}": rates[OURS] / rates[name] for name in rates if name in COMPARED},
+        **{f"{name}_per_s": rates[name] for name in rates if name != OURS},
+        "p50_ms": timed.percentile_ms(50),
+        "p99_ms": timed.percentile_ms(99),
+        "cpu_us": cpu_s / timed.outcomes.total() * 1e6,
+        "late_ms": timed.late_ms(99),
+        **add_up([recount(asked[name], size.shop, held(measured)) for name, measured in parts.items()]),
+        "errors": count_errors(parts, bench.tell),
     }
 
 
-class Reserves(Calls):
-    """Reserves of one unit of a random SKU at a random location; counts by location and SKU what is held."""
-
-    def __init__(self, size: Size, number: int) -> None:
-        self._size = size
-        self._lots = random.Random(number)
-        self._skus = [_sku(i) for i in range(size.skus)]
-        self._locations = [f"locations/{name}" for name in _locations(size)]
-        self._held: NDArray[np.int64] = np.zeros((size.locations, size.skus), dtype=np.int64)
-        self._reserve: Any = None
-
-    def connect(self, channel: grpc.aio.Channel) -> None:
-        """Take the channel to send on."""
-        self._reserve = ReservationServiceStub(channel).Reserve
-
-    async def send(self) -> str:
-        """Reserve, and note what is held."""
-        place, sku = self._lots.randrange(self._size.locations), self._lots.randrange(self._size.skus)
-        line = pb.ReserveLine(sku=self._skus[sku], quantity=1, location=self._locations[place])
-        request = pb.ReserveRequest(lines=[line], request_id=str(uuid.uuid4()), ttl=Duration(seconds=TTL_S))
-        answer = await self._reserve(request, timeout=TIMEOUT_S)
-        if answer.status == pb.RESERVE_STATUS_HELD:
-            self._held[place, sku] += 1
-        return pb.ReserveStatus.Name(answer.status).removeprefix("RESERVE_STATUS_")
-
-    def tally(self) -> NDArray[np.int64]:
-        """Units held by location and SKU, int64."""
-        return self._held
-
-
-def _opening(size: Size) -> Iterator[Cell]:
-    for location in _locations(size):
-        for i in range(size.skus):
-            yield location, _sku(i), _units(i)
-
-
-def _recount(address: str, size: Size, acknowledged: NDArray[np.int64]) -> Figures:
-    oversold = lost = 0
-    skus = [_sku(i) for i in range(size.skus)]
-    opening = np.array([_units(i) for i in range(size.skus)], dtype=np.int64)
-    for location, told in zip(_locations(size), acknowledged, strict=True):
-        on_hand, held = (np.array(column, dtype=np.int64) for column in held_units(address, location, skus))
-        oversold += int(np.maximum(np.maximum(told, held) - np.minimum(opening, on_hand), 0).sum())
-        lost += int(np.maximum(told - held, 0).sum())
-    return {"oversold": oversold, "lost": lost}
-
-
-def _units(i: int) -> int:
-    return SCARCE if i % SCARCE_EVERY == 0 else PLENTY
-
-
-def _locations(size: Size) -> list[str]:
-    return [f"bench-{number}" for number in range(1, size.locations + 1)]
-
-
-def _sku(i: int) -> str:
-    return f"reserve-{i:08d}"
+def _absent(name: str) -> tuple[str, ...]:
+    return (f"{name}_per_s",) if name in PACKED else (f"ratio_{name}", f"{name}_per_s")

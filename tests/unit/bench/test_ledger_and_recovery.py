@@ -28,8 +28,9 @@ def test_a_recovery_is_measured(tmp_path: Path) -> None:
     """A real journal at a small size: the tail has as many entries as it should, and all of it comes back."""
     size = recovery.Size(skus=1_000, reservations=300, tail=100)
     figures: Figures = recovery.run(Bench(0.001, tmp_path, told), size)
-    assert figures.keys() == declared("recovery")
-    assert figures["tail_entries"] == 100 / recovery.CALL_TAIL
+    assert figures.keys() == declared("recovery") - {"back_s", "crash_lost", "crash_errors"}
+    assert figures["tail_entries"] >= 100 / recovery.CALL_TAIL  # and what came while the snapshot was made
+    assert 0 < figures["snapshot_stall_ms"] < 1e3 * figures["snapshot_s"]
     assert figures["rounds"] == recovery.ROUNDS_MIN
     assert figures["recovery_s"] > 0
     assert figures["snapshot_mib"] > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from bench import allocating
 from bench.errors import BenchError
 from bench.registry import Bench, scenarios
-from bench.scenarios import availability, boot, reserve
-from bench.service import Service
+from bench.scenarios import boot
+from bench.service import Service, Settings, toml
 
 LOCATIONS = ["bench-1", "bench-2"]
 
@@ -27,29 +28,10 @@ def declared(name: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service for all tests of this file."""
-    with Service(tmp_path_factory.mktemp("bench"), LOCATIONS) as service:
+    """A service for all tests of this file, with settings of its own."""
+    settings: Settings = {"runtime": {"actors": 1}, "log": {"level": "debug"}}
+    with Service(tmp_path_factory.mktemp("bench"), LOCATIONS, settings=settings) as service:
         yield service
-
-
-def test_reserves_are_measured_and_recounted(service: Service, tmp_path: Path) -> None:
-    """So few SKUs that some run out: refusals are seen, and nothing is oversold or lost."""
-    size = reserve.Size(locations=2, skus=3, processes=2, in_flight=8, warm_up_s=0.1)
-    figures = reserve.run(Bench(0.5, tmp_path, told), service.address, size)
-    assert figures.keys() == declared("reserve")
-    assert figures["requests_per_s"] > 0
-    assert figures["refused_per_s"] > 0
-    assert 0 < figures["p50_ms"] <= figures["p99_ms"]
-    assert (figures["oversold"], figures["lost"], figures["errors"]) == (0, 0, 0)
-
-
-def test_checks_are_measured(service: Service, tmp_path: Path) -> None:
-    """Every answer has all the stock there is."""
-    size = availability.Size(locations=2, skus=10, processes=2, in_flight=8, warm_up_s=0.1)
-    figures = availability.run(Bench(0.5, tmp_path, told), service.address, size)
-    assert figures.keys() == declared("availability")
-    assert figures["requests_per_s"] > 0
-    assert (figures["insufficient"], figures["errors"]) == (0, 0)
 
 
 def test_allocate_is_measured_beside_reserve(service: Service, tmp_path: Path) -> None:
@@ -73,3 +55,15 @@ def test_a_service_that_does_not_come_up_is_told(tmp_path: Path) -> None:
     """With the end of its log, which says why."""
     with pytest.raises(BenchError, match=r"ended with code 1; its log ends:(.|\n)*locations"):
         Service(tmp_path, []).start()
+
+
+def test_settings_are_those_asked_for() -> None:
+    """By section; strings, numbers and booleans."""
+    settings: Settings = {"runtime": {"actors": 2}, "log": {"level": 'de"bug'}, "promise": {"resource_shortages": True}}
+    assert tomllib.loads(toml(settings)) == settings
+
+
+def test_front_and_gateways_are_passed_on(tmp_path: Path) -> None:
+    """When they were asked for; a front that does not exist is the service's to refuse."""
+    with pytest.raises(BenchError, match=r"ended with code \d; its log ends:(.|\n)*gateways"):
+        Service(tmp_path, LOCATIONS, "grpcio", gateways=65).start()
