@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
@@ -36,6 +36,7 @@ pytest_plugins = ("tests.support.gateway_fixtures",)
 
 NAMES = ("Availability", "Reservation", "Inventory", "Network", "Sourcing")
 SERVICES = tuple(f"allocator.v1.{name}Service" for name in NAMES)
+Reserving: TypeAlias = "grpc.Future[r.ReserveResponse]"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -209,23 +210,31 @@ def test_a_full_queue_is_overload(serve: Serve) -> None:
     with service.channel() as channel:
         api = Api(channel)
         apple = api.stocked(100)
-        arrivals(actor)
-        actor.hold()
-        first = api.reservations.Reserve.future(reserve((apple, 1)))
-        actor.arrived.acquire()
-        ended: SimpleQueue[grpc.Future[r.ReserveResponse]] = SimpleQueue()
-        calls = [api.reservations.Reserve.future(reserve((apple, 1))) for _ in range(5)]
-        for call in calls:
-            call.add_done_callback(ended.put)
-        refused = [ended.get() for _ in range(2)]  # the others cannot end before the actor is released
+        held_back, refused = fill_the_queue(api, actor, apple)
         for refusal in refused:
             found = failure_of(refusal.exception())
             assert (found.code, found.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
             assert found.retry_s > 0
         actor.release()
-        granted = [call.result() for call in (first, *calls) if call not in refused]
-        assert [answer.status for answer in granted] == [r.RESERVE_STATUS_HELD] * 4
+        assert [call.result().status for call in held_back] == [r.RESERVE_STATUS_HELD] * 4
         assert api.stock(apple).held == 4
+
+
+def fill_the_queue(api: Api, actor: LocalActor, sku: str) -> tuple[list[Reserving], list[Reserving]]:
+    """One Reserve of `sku` under way at a held actor and three in its queue, which takes no more; and two it refused.
+
+    The first goes alone: of calls that come at once it would take three along, and leave an empty queue.
+    """
+    arrivals(actor)
+    actor.hold()
+    first = api.reservations.Reserve.future(reserve((sku, 1)))
+    actor.arrived.acquire()
+    ended: SimpleQueue[Reserving] = SimpleQueue()
+    calls = [api.reservations.Reserve.future(reserve((sku, 1))) for _ in range(5)]
+    for call in calls:
+        call.add_done_callback(ended.put)
+    refused = [ended.get() for _ in range(2)]  # the others cannot end before the actor is released
+    return [call for call in (first, *calls) if call not in refused], refused
 
 
 def arrivals(actor: LocalActor) -> None:
@@ -259,19 +268,14 @@ def test_a_batch_tells_overload_for_each_reserve(serve: Serve) -> None:
         api = Api(channel)
         apple = api.stocked(100)
         api.receive(apple, 100, "locations/store-2")
-        arrivals(actor)
-        actor.hold()
-        held_back = [api.reservations.Reserve.future(reserve((apple, 1))) for _ in range(6)]
-        actor.arrived.acquire()
-        for _ in range(3):
-            api.available(apple)  # what was sent before it on this connection is in the queue now, or was refused
+        held_back, _ = fill_the_queue(api, actor, apple)
         mixed = [reserve((apple, 1)), reserve((apple, 1), at="locations/store-2"), reserve((apple, 1))]
         results = api.reservations.BatchReserve(batch(*mixed)).results
         assert [result.WhichOneof("result") for result in results] == ["error", "reserve", "error"]
         assert {failure_in(result.error).reason for result in results[::2]} == {"OVERLOADED"}
         actor.release()
-        granted = [call for call in held_back if call.exception() is None]
-        assert api.stock(apple).held == len(granted) < 6
+        assert [call.result().status for call in held_back] == [r.RESERVE_STATUS_HELD] * 4
+        assert api.stock(apple).held == 4
 
 
 def batch(*reserves: r.ReserveRequest) -> r.BatchReserveRequest:
@@ -297,8 +301,9 @@ def test_movements_are_overload_only_when_nothing_was_recorded(serve: Serve) -> 
         api.stocked(1)
         arrivals(actor)
         actor.hold()
-        held_back = [api.inventory.RecordMovements.future(record(receipt("pear", 1))) for _ in range(3)]
-        actor.arrived.acquire()
+        held_back = [api.inventory.RecordMovements.future(record(receipt("pear", 1)))]
+        actor.arrived.acquire()  # alone: of three that come at once one would be refused
+        held_back += [api.inventory.RecordMovements.future(record(receipt("pear", 1))) for _ in range(2)]
         movements = [receipt("apple", 1, DC), receipt("apple", 1, STORE_1)]
         found = failure(api.record, [*movements, receipt("apple", 1, "locations/store-2")])
         assert found.reason in {"OVERLOADED", "OUTCOME_UNKNOWN"}
