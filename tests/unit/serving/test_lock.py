@@ -39,7 +39,7 @@ def test_a_lock_lost_with_its_connection_is_taken_again(
     """A server that is away for a while ends no service: when it is back, nobody else gets in."""
     with KeptLock(ours, look_s=0) as lock:
         assert lock.ours()
-        proxy.cut()
+        cut(proxy, others)
         assert lock.ours()
         assert lock.ours()
         proxy.mend()
@@ -49,12 +49,23 @@ def test_a_lock_lost_with_its_connection_is_taken_again(
     others.lock().release()
 
 
+def cut(proxy: TcpProxy, others: JournalStore) -> None:
+    """Cut the way to PostgreSQL, and wait until the server has given up the connection and the lock with it."""
+    proxy.cut()
+    while True:
+        try:
+            others.lock().release()
+        except JournalLocked:
+            continue
+        return
+
+
 def test_when_another_service_was_faster_this_one_has_to_go(
     ours: JournalStore, others: JournalStore, proxy: TcpProxy
 ) -> None:
     """Two services on one journal would fence each other for ever."""
     with KeptLock(ours, look_s=0) as lock:
-        proxy.cut()
+        cut(proxy, others)
         assert lock.ours()
         with others.lock():
             proxy.mend()
@@ -62,11 +73,11 @@ def test_when_another_service_was_faster_this_one_has_to_go(
 
 
 def test_a_connection_of_ours_that_the_server_has_not_given_up_is_waited_for(
-    ours: JournalStore, postgres_url: str, postgres_schema: str, proxy: TcpProxy
+    ours: JournalStore, others: JournalStore, postgres_url: str, postgres_schema: str, proxy: TcpProxy
 ) -> None:
     """After a network failure it may keep the lock for half a minute; that is no other service."""
     with KeptLock(ours, look_s=0) as lock:
-        proxy.cut()
+        cut(proxy, others)
         assert lock.ours()
         proxy.mend()
         with JournalSettings(postgres_url, postgres_schema).store().lock():
