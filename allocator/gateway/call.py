@@ -10,6 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
+from allocator.core.ids import is_request_id
 from allocator.gateway.limits import CORRELATION_ID_LENGTH_MAX
 from allocator.runtime.batcher import CONTEXT_OF, Context
 from allocator.runtime.worth import Worth
@@ -39,27 +40,32 @@ class Call:
         started_s: monotonic time, seconds.
     """
 
-    __slots__ = ("_context", "_correlation_id", "_traceparent", "_worth", "method", "request_id", "started_s")
+    __slots__ = ("_context", "_correlation_id", "_given", "_traceparent", "_worth", "method", "request_id", "started_s")
 
     def __init__(self, method: str, context: ServicerContext, worth: Worth = Worth.SETTLE) -> None:
         self.method = method
         self.started_s = time.monotonic()
         self.request_id = ""
+        self._given = ""
         self._context: ServicerContext | None = context
         self._worth = worth
         self._correlation_id, self._traceparent = _named_by_caller(context)
 
     @property
     def correlation_id(self) -> str:
-        """Names the call in logs, journal and postings; the caller's, or made here when it is needed first."""
+        """Names the call in logs, journal and postings.
+
+        The caller's, else the request id of a write, else one that is made here when it is needed first.
+        """
         if not self._correlation_id:
-            self._correlation_id = _PREFIX + next(_SUFFIXES)
+            own = self.request_id if is_request_id(self.request_id) else ""
+            self._correlation_id = own or _PREFIX + next(_SUFFIXES)
         return self._correlation_id
 
     @property
     def nameless(self) -> bool:
-        """Whether there is nothing anywhere to be found by a correlation id."""
-        return not self._correlation_id
+        """Whether there is nothing to be found by a correlation id that the caller does not know already."""
+        return not self._correlation_id or self._correlation_id == self._given
 
     @property
     def trail(self) -> Context:
@@ -68,6 +74,8 @@ class Call:
 
     def named(self, request_id: str) -> str:
         """The caller's request id, or a fresh one; errors of this call tell it."""
+        if not self._correlation_id:
+            self._given = request_id
         self.request_id = request_id or uuid4().hex
         return self.request_id
 

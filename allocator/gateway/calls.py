@@ -19,7 +19,7 @@ import grpc
 import structlog
 
 from allocator.gateway.call import CORRELATION_KEY, Call
-from allocator.gateway.deadlines import rest_within
+from allocator.gateway.deadlines import Deadlines
 from allocator.gateway.errors import ApiError, draining, from_exception, internal, to_proto
 from allocator.gateway.limits import CALLS_PER_QUEUED_COMMAND
 from allocator.gateway.rates import Paced, Rates, client_of
@@ -50,13 +50,14 @@ class Calls:
         gateway: which gateway this is; told with every answer.
 
     Attributes:
+        deadlines: of calls that have none of their own.
         shedding: decides which calls are taken on.
         pulse: notices overload; a front may add its `knock`.
         usual_trailers: metadata that goes out with an answer that nobody can look for.
     """
 
     def __init__(self, settings: ServerSettings, gateway: str = "0") -> None:
-        self.deadline_s = settings.deadline_s
+        self.deadlines = Deadlines(settings.deadline_s)
         self.tally = Tally()
         self.draining = False
         self.under_way = 0
@@ -129,8 +130,8 @@ class Calls:
     def trailers(self, call: Call) -> tuple[tuple[str, str], ...]:
         """Metadata that goes out with every answer and every error.
 
-        A read that named nobody and left no trace is told without a correlation id: it would find nothing, and
-        trailers that are never the same are a tenth of what such a call costs.
+        There is no correlation id where it would find nothing, as for a read that left no trace, or is the caller's own
+        request id: trailers that are never the same are a tenth of what a call costs.
         """
         if call.nameless:
             return self.usual_trailers
@@ -243,14 +244,8 @@ def unary(handler: Callable[[S, Q, Call], Awaitable[A]]) -> Callable[[S, Q, Serv
         call = Call(name, context, worth)
         calls.under_way += 1
         try:
-            work: Any = handler(self, request, call)
-            try:
-                waits_for = work.send(None)
-            except StopIteration as done:
-                answer: A = done.value
-            else:
-                deadline_s = calls.deadline_s if context.time_remaining() is None else None
-                answer = await rest_within(deadline_s, work, waits_for)
+            work = handler(self, request, call)
+            answer = await (work if context.time_remaining() is not None else calls.deadlines.within(work))
         except Exception as error:  # noqa: BLE001  # the seam: whatever it was becomes a status
             await calls.abort(call, context, error)
         finally:

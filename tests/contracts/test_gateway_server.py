@@ -57,14 +57,19 @@ def test_services_can_be_listed(channel: grpc.Channel) -> None:
 
 
 def test_every_answer_tells_its_correlation_id_and_gateway(api: Api) -> None:
-    """The caller's own id, or one made for it; with answers, errors and streams. A read that was well has none made."""
+    """The caller's own id, or one made for it; with answers, errors and streams.
+
+    A read that was well has none made, and a write whose caller gave it a request id is found by that.
+    """
     mine = (("x-correlation-id", "order-4711"),)
     _, call = api.reservations.Reserve.with_call(reserve((api.stocked(1), 1)), metadata=mine)
     assert told_with(call)["x-correlation-id"] == "order-4711"
-    _, call = api.reservations.Reserve.with_call(reserve((api.stocked(1), 1)))
+    _, call = api.reservations.Reserve.with_call(reserve((api.stocked(1), 1), request_id=""))
     told = told_with(call)
     assert re.fullmatch(r"[0-9a-f]{32}", told["x-correlation-id"])
     assert told["x-allocator-gateway"] == "0"
+    _, call = api.reservations.Reserve.with_call(reserve((api.stocked(1), 1), request_id=fresh("request")))
+    assert dict(told_with(call)) == {"x-allocator-gateway": "0"}
     _, call = api.availability.CheckAvailability.with_call(cart((api.stocked(1), 1)), metadata=mine)
     assert told_with(call)["x-correlation-id"] == "order-4711"
     _, call = api.availability.CheckAvailability.with_call(cart((api.stocked(1), 1)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import grpc
@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 from allocator.config import ServerSettings
 from allocator.gateway.call import Call
 from allocator.gateway.calls import Calls, stream, unary
-from allocator.gateway.deadlines import rest_within
 from allocator.gateway.errors import fault
 from tests.support.api import failure_in
 
@@ -251,6 +250,23 @@ async def test_parts_of_a_call_have_request_ids_of_their_own() -> None:
     assert {part.correlation_id for part in parts} == {call.correlation_id}
 
 
+async def test_a_write_is_named_by_its_request_id() -> None:
+    """Where the caller gave no other name; it is not told again. A malformed one, or one made here, is."""
+    told = []
+    for headers, request_id in (((), "r-1"), ((), ""), ((), "not one!"), ((("x-correlation-id", "r-1"),), "r-1")):
+        echo, front = Echo(), Front(*headers)
+        await say(echo, "hello", front)
+        call = Call("Say", cast("grpc.aio.ServicerContext[Any, Any]", Front(*headers)))
+        made = call.named(request_id)
+        trailers = dict(echo.calls.trailers(call)) if call.trail else {}
+        told.append((call.trail.correlation_id, trailers.get("x-correlation-id", ""), made))
+    (named, hidden, _), (_, shown, made), (odd, shown_odd, _), (_, own, _) = told
+    assert (named, hidden) == ("r-1", "")
+    assert shown == made
+    assert shown_odd == odd != "not one!"
+    assert own == "r-1"
+
+
 async def refused(work: Any, front: Front) -> str:  # noqa: ANN401  # a coroutine of the answer
     """The reason that a call is refused for."""
     with pytest.raises(AbortedError):
@@ -309,28 +325,3 @@ async def test_correlation_ids_made_here_differ() -> None:
     ids = {call.correlation_id for call in echo.seen}
     assert len(ids) == 100
     assert all(re.fullmatch("[0-9a-f]{32}", name) for name in ids)
-
-
-async def begun_within(deadline_s: float, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # what it returns
-    """Run a coroutine up to where it waits, and the rest with a deadline."""
-    return await rest_within(deadline_s, work, work.send(None))
-
-
-async def test_an_answer_that_had_to_wait_and_an_error_after_waiting() -> None:
-    """Waiting begins in the middle of a handler: what it gives or raises afterwards comes out all the same."""
-
-    async def slow(outcome: str) -> str:
-        await asyncio.sleep(0)
-        try:
-            await asyncio.wait_for(asyncio.Event().wait(), 0.001)
-        except TimeoutError:
-            await asyncio.sleep(0)
-        if outcome == "error":
-            raise KeyError(outcome)
-        return outcome
-
-    assert await begun_within(60, slow("answer")) == "answer"
-    with pytest.raises(KeyError):
-        await begun_within(60, slow("error"))
-    with pytest.raises(TimeoutError):
-        await begun_within(0.001, asyncio.Event().wait())
