@@ -252,14 +252,12 @@ async def test_parts_of_a_call_have_request_ids_of_their_own() -> None:
 
 async def test_a_write_is_named_by_its_request_id() -> None:
     """Where the caller gave no other name; it is not told again. A malformed one, or one made here, is."""
-    told = []
+    echo, told = Echo(), []
     for headers, request_id in (((), "r-1"), ((), ""), ((), "not one!"), ((("x-correlation-id", "r-1"),), "r-1")):
-        echo, front = Echo(), Front(*headers)
-        await say(echo, "hello", front)
         call = Call("Say", cast("grpc.aio.ServicerContext[Any, Any]", Front(*headers)))
         made = call.named(request_id)
-        trailers = dict(echo.calls.trailers(call)) if call.trail else {}
-        told.append((call.trail.correlation_id, trailers.get("x-correlation-id", ""), made))
+        name = call.trail.correlation_id
+        told.append((name, dict(echo.calls.trailers(call)).get("x-correlation-id", ""), made))
     (named, hidden, _), (_, shown, made), (odd, shown_odd, _), (_, own, _) = told
     assert (named, hidden) == ("r-1", "")
     assert shown == made
