@@ -8,7 +8,6 @@ offer the extension `http.response.trailers` over HTTP/2, as Envoy does with Pyt
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import aclosing
 from http import HTTPStatus
 from types import coroutine
@@ -18,9 +17,10 @@ import grpc
 import structlog
 
 from allocator.gateway import framing
-from allocator.gateway.asgi_context import CONTENT_TYPE, LOOK_FIRST_S, START, Context
+from allocator.gateway.asgi_context import CONTENT_TYPE, START, Context
 from allocator.gateway.framing import FrameError
-from allocator.gateway.glance import glances_of
+from allocator.gateway.glance import Beginning, glances_of
+from allocator.gateway.lookout import Lookout
 from allocator.gateway.turnstile import ARRIVED
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from allocator.gateway.asgi_context import Send
     from allocator.gateway.asgi_incoming import Event, Receive
-    from allocator.gateway.glance import Glance
+    from allocator.gateway.begun import Work
+    from allocator.gateway.glance import Answering
     from allocator.gateway.methods import Methods
     from allocator.gateway.turnstile import Turnstile
 
@@ -59,8 +60,7 @@ class GrpcApplication:
         self._glances = glances_of(methods, turnstile, message_bytes)
         self._message_bytes = message_bytes
         self._turnstile = turnstile
-        self._waiting: set[Context] = set()
-        self._looker: asyncio.Task[None] | None = None
+        self._lookout = Lookout()
         self.open = 0
 
     def __call__(self, scope: Event, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
@@ -68,29 +68,41 @@ class GrpcApplication:
         glance = self._glances.get(scope["path"])
         if glance is None or (said := glance.headers(scope["headers"])) is None:
             return self._answer(scope, receive, send)
-        return self._glanced(glance, said, scope, receive, send)
+        if isinstance(glance, Beginning):
+            return self._begin_at_a_glance(glance, said, scope, receive, send)
+        return self._answer_at_a_glance(glance, said, scope, receive, send)
 
-    async def _glanced(  # of ASGI, and two more
-        self, glance: Glance, said: dict[bytes, bytes], scope: Event, receive: Receive, send: Send
+    async def _answer_at_a_glance(  # of ASGI, and two more
+        self, glance: Answering, said: dict[bytes, bytes], scope: Event, receive: Receive, send: Send
     ) -> None:
         first = await receive()
-        try:
-            told = glance(said, first)
-        except Exception:  # noqa: BLE001  # a defect, which is met again on the long way, and told
-            told = None
+        told = glance(said, first)
         if told is None:
             await self._answer(scope, _again(first, receive), send)
-            return
-        body, tail = told
-        try:
-            await send(START)
-            await send(body)
-            await send(tail)
-        except OSError as error:
-            if not _has_gone(error):
-                raise
+        else:
+            await _send(send, told)
 
-    async def _answer(self, scope: Event, receive: Receive, send: Send) -> None:
+    async def _begin_at_a_glance(  # of ASGI, and two more
+        self, glance: Beginning, said: dict[bytes, bytes], scope: Event, receive: Receive, send: Send
+    ) -> None:
+        first = await receive()
+        begun = glance(said, first, receive)
+        if begun is None:
+            await self._answer(scope, _again(first, receive), send)
+            return
+        self.open += 1
+        self._lookout.add(begun)
+        try:
+            told = await glance.answer(begun)
+        finally:
+            self.open -= 1
+            self._lookout.discard(begun)
+        if told is not None:
+            await _send(send, told)
+        elif not begun.gone:
+            await self._answer(scope, _again(first, receive), send, begun.work)
+
+    async def _answer(self, scope: Event, receive: Receive, send: Send, begun: Work | None = None) -> None:
         handler = self._handlers.get(scope["path"])
         if handler is None:
             await _no_such_method(scope["path"], send)
@@ -101,7 +113,9 @@ class GrpcApplication:
             return
         self.open += 1
         try:
-            if (turnstile := self._turnstile) is not None:
+            if begun is not None:
+                context.begun = begun
+            elif (turnstile := self._turnstile) is not None:
                 if not turnstile.enters():
                     await turnstile.turn(scope["path"])
                     if context.time_remaining() == 0:
@@ -115,7 +129,7 @@ class GrpcApplication:
             await _end_failed(context, error, scope["path"])
         finally:
             self.open -= 1
-            self._waiting.discard(context)
+            self._lookout.discard(context)
             context.close()
 
     async def _serve(self, handler: Any, context: Context) -> None:  # noqa: ANN401  # grpcio's named tuple
@@ -155,18 +169,7 @@ class GrpcApplication:
 
     def _watch(self, context: Context) -> None:
         context.watch(asyncio.current_task())
-        self._waiting.add(context)
-        if self._looker is None or self._looker.done():
-            self._looker = asyncio.get_running_loop().create_task(self._look())
-
-    async def _look(self) -> None:
-        """Look after the callers of calls that wait, as long as there are some."""
-        while self._waiting:
-            await asyncio.sleep(LOOK_FIRST_S)
-            now_s = time.monotonic()
-            for context in list(self._waiting):
-                if context.looks_at_s <= now_s:
-                    context.look(now_s)
+        self._lookout.add(context)
 
 
 class _Requests:
@@ -243,6 +246,18 @@ async def _end_failed(context: Context, error: Exception, path: str) -> None:
 def _has_gone(error: Exception) -> bool:
     """Whether the caller went while it was answered."""
     return isinstance(error, OSError) and type(error).__name__ == "ClientDisconnectedError"
+
+
+async def _send(send: Send, told: tuple[Event, Event]) -> None:
+    """Send an answer: body and trailers."""
+    body, tail = told
+    try:
+        await send(START)
+        await send(body)
+        await send(tail)
+    except OSError as error:
+        if not _has_gone(error):
+            raise
 
 
 def _again(first: Event, receive: Receive) -> Receive:

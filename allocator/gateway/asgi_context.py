@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -12,19 +13,18 @@ from allocator.gateway import framing
 from allocator.gateway.asgi_incoming import Incoming
 from allocator.gateway.asgi_outcome import Outcome
 from allocator.gateway.framing import FrameError, Unframer
+from allocator.gateway.lookout import LOOK_FIRST_S, LOOK_LAST_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from allocator.gateway.asgi_incoming import Event, Receive
+    from allocator.gateway.begun import Work
 
     Send = Callable[[Event], Awaitable[None]]
 
 WRITE_BUFFER_BYTES: Final = 32 * 1024
 """Answers of a stream that collect before the handler has to wait for them to leave."""
-LOOK_FIRST_S: Final = 0.25
-LOOK_LAST_S: Final = 4.0
-"""How long after a look for its caller a waiting call is looked at again: doubled each time up to this."""
 
 CONTENT_TYPE: Final = (b"content-type", framing.CONTENT_TYPE)
 
@@ -48,21 +48,22 @@ class Context(Outcome):
 
     Attributes:
         waited_s: how long the call waited for its turn, seconds, where the server knows. Not in grpcio.
+        begun: what was begun of it at a glance. Not in grpcio.
         abandoned: whether the caller has gone.
         expired: whether its deadline is over.
-        looks_at_s: monotonic time of the next look whether the caller is still there.
+        until_s, looks_at_s: see `Waiting`.
     """
 
     # Defaults live in the class: most calls never need more than what `__init__` sets.
     abandoned = expired = False
     looks_at_s = waited_s = 0.0
+    begun: Work | None = None
     _look_s = LOOK_FIRST_S
     _started = _ended = _flush_due = False
     _encoding = b""
     _plain_next = False
     _initial: framing.Headers | tuple[()] = ()
     _task: asyncio.Task[Any] | None = None
-    _timer: asyncio.TimerHandle | None = None
     _incoming: Incoming | None = None
     _leaving: asyncio.Task[None] | None = None
     _buffer: tuple[bytes, ...] | list[bytes] = ()
@@ -87,6 +88,7 @@ class Context(Outcome):
         timeout = said.get(b"grpc-timeout")
         timeout_s = None if timeout is None else framing.timeout_s(timeout)
         self._deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        self.until_s = inf if self._deadline_s is None else self._deadline_s
 
     # What servicers use
 
@@ -187,12 +189,14 @@ class Context(Outcome):
         """From now on the handler waits for something: its deadline, and its caller's going, cancel `task`."""
         self._task = task
         self.looks_at_s = time.monotonic() + self._look_s
-        left_s = self.time_remaining()
-        if left_s is not None:
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._expire)
 
     def look(self, now_s: float) -> None:
-        """See whether the caller is still there."""
+        """End it if its time is over, and see whether the caller is still there."""
+        if now_s >= self.until_s:
+            self.until_s = inf
+            self._cancel()
+            self.expired = True
+            return
         self._look_s = min(2 * self._look_s, LOOK_LAST_S)
         self.looks_at_s = now_s + self._look_s
         self._requests.look()
@@ -234,8 +238,6 @@ class Context(Outcome):
     def close(self) -> None:
         """Forget what still waits for this call, and tell those who wanted to know of its end."""
         self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
         self.tell_done()
 
     # Inside
@@ -250,10 +252,6 @@ class Context(Outcome):
     def _abandon(self) -> None:
         self._cancel()
         self.abandoned = True
-
-    def _expire(self) -> None:
-        self._cancel()
-        self.expired = True
 
     def _cancel(self) -> None:
         """Cancel the handler, once: what it does then is not disturbed again."""

@@ -37,15 +37,27 @@ class Call:
     Attributes:
         method: name of the rpc.
         request_id: of a write; "" until it is known.
+        begun: what a front began of it at a glance; None for most.
         started_s: monotonic time, seconds.
     """
 
-    __slots__ = ("_context", "_correlation_id", "_given", "_traceparent", "_worth", "method", "request_id", "started_s")
+    __slots__ = (
+        "_context",
+        "_correlation_id",
+        "_given",
+        "_traceparent",
+        "_worth",
+        "begun",
+        "method",
+        "request_id",
+        "started_s",
+    )
 
     def __init__(self, method: str, context: ServicerContext, worth: Worth = Worth.SETTLE) -> None:
         self.method = method
         self.started_s = time.monotonic()
         self.request_id = ""
+        self.begun = getattr(context, "begun", None)
         self._given = ""
         self._context: ServicerContext | None = context
         self._worth = worth

@@ -238,10 +238,10 @@ def unary(handler: Callable[[S, Q, Call], Awaitable[A]]) -> Callable[[S, Q, Serv
     @wraps(handler)
     async def method(self: S, request: Q, context: ServicerContext) -> A:
         calls = self.calls
-        refusal = calls.refusal_of_call(worth, context)
+        call = Call(name, context, worth)
+        refusal = None if call.begun else calls.refusal_of_call(worth, context)
         if refusal is not None:
             await context.abort_with_status(refusal)
-        call = Call(name, context, worth)
         calls.under_way += 1
         try:
             work = handler(self, request, call)

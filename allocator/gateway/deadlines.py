@@ -19,10 +19,13 @@ class Deadlines:
 
     Args:
         after_s: how long each may take, seconds.
+
+    Attributes:
+        after_s: the same.
     """
 
     def __init__(self, after_s: float) -> None:
-        self._after_s = after_s
+        self.after_s = after_s
         self._begun_s: dict[asyncio.Task[Any], float] = {}
         self._over: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -37,7 +40,7 @@ class Deadlines:
         assert task is not None
         self._begun_s[task] = loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(self._after_s, self._look)
+            self._timer = loop.call_later(self.after_s, self._look)
         try:
             return await work
         except asyncio.CancelledError:
@@ -56,7 +59,7 @@ class Deadlines:
         begun_s, self._timer = self._begun_s, None
         while begun_s:
             task, began_s = next(iter(begun_s.items()))
-            left_s = began_s + self._after_s - loop.time()
+            left_s = began_s + self.after_s - loop.time()
             if left_s > 0:
                 self._timer = loop.call_later(left_s, self._look)
                 return

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from allocator.core import commands as c
-from allocator.core.results import Reason, Rejected
+from allocator.core.results import Reason, Rejected, ReserveResult
 from allocator.gateway import pages
 from allocator.gateway import translate_reservation as t
 from allocator.gateway.allocating import Allocating
@@ -14,6 +14,7 @@ from allocator.gateway.call import Call
 from allocator.gateway.calls import Calls, stream, unary
 from allocator.gateway.errors import from_rejected, location_unknown, reservation_unknown
 from allocator.gateway.faults import Faults
+from allocator.gateway.glance import at_a_glance
 from allocator.gateway.limits import LOCATIONS_PER_PAGE_MAX
 from allocator.gateway.many_reserves import ManyReserves
 from allocator.gateway.names import RESERVATIONS, location_name
@@ -21,6 +22,7 @@ from allocator.gateway.newcomers import Newcomers
 from allocator.gateway.spanning import check_stocked
 from allocator.gateway.translate_spanning import to_spanning
 from allocator.gateway.wire_reserve import held_bytes
+from allocator.runtime.batcher import HoldContext
 from allocator.v1.reservation_pb2 import (
     AllocateRequest,
     AllocateResponse,
@@ -51,15 +53,25 @@ from allocator.v1.reservation_pb2 import (
 from allocator.v1.reservation_pb2_grpc import ReservationServiceServicer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Iterator
 
-    from allocator.core.results import ReservationPage, ReserveResult
+    from allocator.core.results import ReservationPage
     from allocator.gateway.amending import Amending
     from allocator.gateway.planner import Planner
     from allocator.gateway.spanning import Spanning
+    from allocator.runtime.batcher import Answer
     from allocator.runtime.router import Router
 
 _STATES = tuple(ReservationState.values())
+
+
+class Reserving(NamedTuple):
+    """A reserve that the ledger of its location decides."""
+
+    location: str
+    command: c.Reserve
+    answer: asyncio.Future[Answer]
 
 
 class ReservationServicer(ReservationServiceServicer):
@@ -75,6 +87,24 @@ class ReservationServicer(ReservationServiceServicer):
         self._amending = amending
         self._many = ManyReserves(router, calls, self._reserve)
 
+    def _begin(self, data: bytes) -> Reserving | None:
+        """Begin the usual reserve: at one location that is known, with an id of its own and nothing odd about it."""
+        request = ReserveRequest.FromString(data)
+        request_id = request.request_id
+        if not request_id or request.HasField("promise_by"):
+            return None
+        told = t.to_reserve(request, request_id)
+        if told is None or told[0] not in self._router.network.locations:
+            return None
+        return Reserving(*told, self._router.submit(*told, HoldContext(request_id)))
+
+    def _finish(self, reserving: Reserving) -> bytes | None:
+        """The answer to the usual reserve, when it is the usual answer."""
+        result, version = reserving.answer.result()
+        usual = type(result) is ReserveResult
+        return held_bytes(reserving.location, reserving.command, result, version) if usual else None
+
+    @at_a_glance(_begin, _finish)
     @unary
     async def Reserve(  # type: ignore[override]  # bytes pass, see `methods`
         self, request: ReserveRequest, call: Call
@@ -218,16 +248,12 @@ class ReservationServicer(ReservationServiceServicer):
     ) -> tuple[str, c.Reserve, ReserveResult, int] | None:
         """What the ledger of the location decided, to be written; None when several did and the answer is written."""
         request_id = call.named(request.request_id)
-        if request.HasField("promise_by"):
-            self._planner.check_promise(request.promise_by)
-        told = t.to_reserve(request, request_id)
-        if told is None:
+        reserving = call.begun or await self._submit(request, request_id, call)
+        if reserving is None:
             await self._spanning.reserve(to_spanning(request, request_id), response, call)
             return None
-        location, command = told
-        if location not in self._router.network.locations:
-            await self._knows(location)
-        result, version = await self._router.submit(location, command, call.trail)
+        location, command, answer = reserving
+        result, version = await answer
         if isinstance(result, Rejected) and result.reason == Reason.SKU_UNKNOWN:
             check_stocked(self._router.model, command.lines, location)
             command = command._replace(elsewhere=True)
@@ -235,6 +261,18 @@ class ReservationServicer(ReservationServiceServicer):
         if isinstance(result, Rejected):
             raise from_rejected(result, location)
         return location, command, result, version
+
+    async def _submit(self, request: ReserveRequest, request_id: str, call: Call) -> Reserving | None:
+        """Have the ledger of the location decide on a reserve; None when that is for several."""
+        if request.HasField("promise_by"):
+            self._planner.check_promise(request.promise_by)
+        told = t.to_reserve(request, request_id)
+        if told is None:
+            return None
+        location, command = told
+        if location not in self._router.network.locations:
+            await self._knows(location)
+        return Reserving(location, command, self._router.submit(location, command, call.trail))
 
     async def _knows(self, location: str) -> bool:
         return await self._newcomers.arrived(lambda: location in self._router.network.locations)

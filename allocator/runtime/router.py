@@ -95,17 +95,19 @@ class Router:
         for peer in self._peers.values():
             peer.link.close()
 
-    async def submit(self, location: str, command: tuple[Any, ...], context: Context = NO_CONTEXT) -> Answer:
+    def submit(self, location: str, command: tuple[Any, ...], context: Context = NO_CONTEXT) -> asyncio.Future[Answer]:
         """Have the ledger of `location` execute `command`; the answer is durable and known to the read model.
 
         Raises:
-            OverloadedError, OutcomeUnknownError.
+            OverloadedError: nothing was done. The future may raise OutcomeUnknownError.
         """
         actor = NETWORK if location == NETWORK else self.network.actor_of(location)
-        if actor is None:
-            detail = f"location {location!r} is not in the network"
-            return Answer(Rejected(Reason.LOCATION_UNKNOWN, "location", detail), 0)
-        return await self._peer(actor).batcher.submit(location, command, context)
+        if actor is not None:
+            return self._peer(actor).batcher.submit(location, command, context)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        detail = f"location {location!r} is not in the network"
+        future.set_result(Answer(Rejected(Reason.LOCATION_UNKNOWN, "location", detail), 0))
+        return future
 
     def submit_all(
         self, calls: Iterable[tuple[str, tuple[Any, ...]]], context: Context = NO_CONTEXT
@@ -118,21 +120,12 @@ class Router:
         futures: list[asyncio.Future[Answer]] = []
         try:
             for location, command in calls:
-                futures.append(self._submitted(location, command, context))
+                futures.append(self.submit(location, command, context))
         except OverloadedError:
             for future in futures:  # none of them is on its way before we yield
                 future.cancel()
             raise
         return futures
-
-    def _submitted(self, location: str, command: tuple[Any, ...], context: Context) -> asyncio.Future[Answer]:
-        actor = self.network.actor_of(location)
-        if actor is not None:
-            return self._peer(actor).batcher.submit(location, command, context)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        detail = f"location {location!r} is not in the network"
-        future.set_result(Answer(Rejected(Reason.LOCATION_UNKNOWN, "location", detail), 0))
-        return future
 
     async def submit_in_order(
         self, location: str, commands: Sequence[tuple[Any, ...]], context: Context = NO_CONTEXT

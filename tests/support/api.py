@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -155,9 +156,9 @@ def movement(kind: int, sku: str, quantity: int, at: str = DC, **fields: object)
 
 
 def reserve(*lines: tuple[str, int], at: str = DC, **fields: object) -> reservation.ReserveRequest:
-    """A request to hold lines at one location."""
+    """A request to hold lines at one location, with an id of its own as those of most callers."""
     rows = [{"sku": sku, "quantity": quantity, "location": at} for sku, quantity in lines]
-    return make(reservation.ReserveRequest, **{"lines": rows, **fields})
+    return make(reservation.ReserveRequest, **{"lines": rows, "request_id": uuid4().hex, **fields})
 
 
 def cart(*lines: tuple[str, int], **fields: object) -> availability.CheckAvailabilityRequest:

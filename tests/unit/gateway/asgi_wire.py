@@ -33,7 +33,7 @@ class Wire:
         self.sent: list[Any] = []
         self._events: asyncio.Queue[Any] = asyncio.Queue()
         self._half_closed = False
-        self._scope = {"type": "http", "path": "/a.B/C", "headers": list(headers), "client": ("::1", 7)}
+        self._scope: dict[str, Any] = {"type": "http", "path": "/a.B/C", "headers": list(headers), "client": ("::1", 7)}
         self.app = GrpcApplication(methods, MESSAGE_BYTES, turnstile)
 
     def says(self, body: bytes, *, more: bool = False) -> None:
@@ -51,6 +51,11 @@ class Wire:
         event = await self._events.get()
         self._half_closed = event.get("more_body") is False
         return event
+
+    def to(self, methods: Any, path: str) -> None:  # noqa: ANN401  # of any servicers
+        """Have the call go to a method of these."""
+        self.app = GrpcApplication(methods, MESSAGE_BYTES)
+        self._scope["path"] = path
 
     async def send(self, event: Any) -> None:  # noqa: ANN401  # of ASGI
         """Keep an event."""

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 import structlog
+from google.protobuf.message import Message
 from structlog.testing import capture_logs
 
 from allocator.config import ServerSettings, Settings
@@ -18,16 +19,20 @@ from allocator.gateway import framing
 from allocator.gateway.call import Call
 from allocator.gateway.calls import Calls
 from allocator.gateway.calls import unary as method
+from allocator.gateway.gateway import Gateway
 from allocator.gateway.glance import at_a_glance, glances_of
 from allocator.gateway.methods import takes_bytes
 from allocator.gateway.process import open_gateway
 from allocator.gateway.turnstile import Turnstile
 from allocator.runtime.worth import Worth
 from allocator.v1.availability_pb2 import AvailabilityLine, CheckAvailabilityRequest, CheckAvailabilityResponse
+from allocator.v1.reservation_pb2 import ReserveLine, ReserveRequest, ReserveResponse
 from tests.support.local_links import LocalLinks
-from tests.unit.gateway.asgi_wire import HEADERS, MESSAGE_BYTES, Wire, answered, unary
+from tests.unit.gateway.asgi_wire import HEADERS, MESSAGE_BYTES, Wire, answered, echo, unary
 from tests.unit.runtime.hosts import receipt
 
+CHECK = "/allocator.v1.AvailabilityService/CheckAvailability"
+RESERVE = "/allocator.v1.ReservationService/Reserve"
 ASKED = framing.frame(b"figs?")
 LONG_WAY = b"-"
 """Asks for more than a glance."""
@@ -201,28 +206,37 @@ async def test_what_is_not_grpc_is_refused_before_anything_is_read() -> None:
     assert wire.sent[0]["status"] == 415
 
 
-async def test_checks_are_glanced_at(tmp_path: Path) -> None:
+async def test_checks_and_reserves_are_glanced_at(tmp_path: Path) -> None:
     """They and nothing else, and what they say is what the long way says."""
     links = await asyncio.to_thread(LocalLinks, tmp_path / "journal", {"actor-0000": [Location("dc")]})
     links.actors["actor-0000"].ask("dc", [receipt("m1", "fig", 7)])
     gateway = await open_gateway(Settings(), links, 0)
-    glances = glances_of(gateway.methods, None, MESSAGE_BYTES)
-    assert glances.keys() == {"/allocator.v1.AvailabilityService/CheckAvailability"}
-    handler = gateway.methods["allocator.v1.AvailabilityService"]["CheckAvailability"].unary_unary
-    assert handler is not None
-    request = framing.frame(
-        CheckAvailabilityRequest(lines=[AvailabilityLine(sku="fig", quantity=3)]).SerializeToString()
-    )
-    said = []
-    for headers in ((), ((b"grpc-encoding", b"identity"),)):
-        wire = unary(handler, headers=(*HEADERS, *headers))
-        status = await answered(wire, request)
-        assert status == {b"grpc-status": b"0", b"x-allocator-gateway": b"0"}
-        answer = CheckAvailabilityResponse.FromString(wire.sent[1]["body"][framing.PREFIX :])
+    assert glances_of(gateway.methods, None, MESSAGE_BYTES).keys() == {CHECK, RESERVE}
+    said: list[tuple[Any, ...]] = []
+    for number, headers in enumerate(((), ((b"grpc-encoding", b"identity"),))):
+        asked = CheckAvailabilityRequest(lines=[AvailabilityLine(sku="fig", quantity=3)])
+        answer = CheckAvailabilityResponse.FromString(await says(gateway, CHECK, asked, *headers))
         said.append((answer.sufficient, answer.lines[0].total, [version.version for version in answer.versions]))
-    assert said == [(True, 7, [1])] * 2
+        lines = [ReserveLine(sku="fig", quantity=2, location="locations/dc")]
+        request = ReserveRequest(request_id=f"r{number}", lines=lines, channel="web")
+        for _ in range(2):
+            held = ReserveResponse.FromString(await says(gateway, RESERVE, request, *headers))
+            lines_held = [(line.sku, line.held) for line in held.lines]
+            said.append((held.status, held.repeated_request, lines_held, held.reservation.channel))
+    first, again = (1, False, [("fig", 2)], "web"), (1, True, [("fig", 2)], "web")
+    assert said == [(True, 7, [1]), first, again, (True, 5, [2]), first, again]
     await gateway._router.stop()  # noqa: SLF001  # it has no front that would
     await asyncio.to_thread(links.stop)
+
+
+async def says(gateway: Gateway, path: str, request: Message, *headers: tuple[bytes, bytes]) -> bytes:
+    """What a call that ends well is answered with."""
+    wire = unary(echo, headers=(*HEADERS, *headers))
+    wire.to(gateway.methods, path)
+    status = await answered(wire, framing.frame(request.SerializeToString()))
+    assert status == {b"grpc-status": b"0", b"x-allocator-gateway": b"0"}
+    body: bytes = wire.sent[1]["body"]
+    return body[framing.PREFIX :]
 
 
 async def test_a_caller_who_has_gone_is_not_told_of() -> None:
