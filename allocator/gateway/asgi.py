@@ -18,8 +18,9 @@ import structlog
 
 from allocator.gateway import framing
 from allocator.gateway.asgi_context import CONTENT_TYPE, START, Context
+from allocator.gateway.begun import Begun
 from allocator.gateway.framing import FrameError
-from allocator.gateway.glance import Beginning, glances_of
+from allocator.gateway.glance import glances_of
 from allocator.gateway.lookout import Lookout
 from allocator.gateway.turnstile import ARRIVED
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from allocator.gateway.asgi_context import Send
     from allocator.gateway.asgi_incoming import Event, Receive
     from allocator.gateway.begun import Work
-    from allocator.gateway.glance import Answering
+    from allocator.gateway.glance import Glance
     from allocator.gateway.methods import Methods
     from allocator.gateway.turnstile import Turnstile
 
@@ -68,39 +69,37 @@ class GrpcApplication:
         glance = self._glances.get(scope["path"])
         if glance is None or (said := glance.headers(scope["headers"])) is None:
             return self._answer(scope, receive, send)
-        if isinstance(glance, Beginning):
-            return self._begin_at_a_glance(glance, said, scope, receive, send)
-        return self._answer_at_a_glance(glance, said, scope, receive, send)
+        return self._glance(glance, said, scope, receive, send)
 
-    async def _answer_at_a_glance(  # of ASGI, and two more
-        self, glance: Answering, said: dict[bytes, bytes], scope: Event, receive: Receive, send: Send
+    async def _glance(  # of ASGI, and two more
+        self, glance: Glance, said: dict[bytes, bytes], scope: Event, receive: Receive, send: Send
     ) -> None:
         first = await receive()
-        told = glance(said, first)
-        if told is None:
-            await self._answer(scope, _again(first, receive), send)
-        else:
-            await _send(send, told)
-
-    async def _begin_at_a_glance(  # of ASGI, and two more
-        self, glance: Beginning, said: dict[bytes, bytes], scope: Event, receive: Receive, send: Send
-    ) -> None:
-        first = await receive()
-        begun = glance(said, first, receive)
-        if begun is None:
-            await self._answer(scope, _again(first, receive), send)
+        seen, begun = glance(said, first, receive), None
+        if isinstance(seen, Begun):
+            begun = seen
+            seen = await self._wait(glance, begun)
+        if seen is None:
+            if begun is None or not begun.gone:
+                await self._answer(scope, _again(first, receive), send, begun and begun.work)
             return
+        body, tail = seen
+        try:
+            await send(START)
+            await send(body)
+            await send(tail)
+        except OSError as error:
+            if not _has_gone(error):
+                raise
+
+    async def _wait(self, glance: Glance, begun: Begun) -> tuple[Event, Event] | None:
         self.open += 1
         self._lookout.add(begun)
         try:
-            told = await glance.answer(begun)
+            return await glance.answer(begun)
         finally:
             self.open -= 1
             self._lookout.discard(begun)
-        if told is not None:
-            await _send(send, told)
-        elif not begun.gone:
-            await self._answer(scope, _again(first, receive), send, begun.work)
 
     async def _answer(self, scope: Event, receive: Receive, send: Send, begun: Work | None = None) -> None:
         handler = self._handlers.get(scope["path"])
@@ -246,18 +245,6 @@ async def _end_failed(context: Context, error: Exception, path: str) -> None:
 def _has_gone(error: Exception) -> bool:
     """Whether the caller went while it was answered."""
     return isinstance(error, OSError) and type(error).__name__ == "ClientDisconnectedError"
-
-
-async def _send(send: Send, told: tuple[Event, Event]) -> None:
-    """Send an answer: body and trailers."""
-    body, tail = told
-    try:
-        await send(START)
-        await send(body)
-        await send(tail)
-    except OSError as error:
-        if not _has_gone(error):
-            raise
 
 
 def _again(first: Event, receive: Receive) -> Receive:

@@ -22,7 +22,7 @@ from allocator.gateway.shedding import worth_of
 from allocator.gateway.turnstile import ARRIVED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from allocator.gateway.asgi_incoming import Event, Receive
     from allocator.gateway.begun import Work
@@ -61,22 +61,18 @@ def at_a_glance(glancer: Glancer, finisher: Finisher | None = None) -> Callable[
     return offer
 
 
-def glances_of(methods: Methods, turnstile: Turnstile | None, message_bytes: int) -> dict[str, Answering | Beginning]:
+def glances_of(methods: Methods, turnstile: Turnstile | None, message_bytes: int) -> dict[str, Glance]:
     """The glances that servicers offer, by path."""
     return {
-        f"/{service}/{name}": _glance_of(f"/{service}/{name}", handler.unary_unary, turnstile, message_bytes)
+        f"/{service}/{name}": Glance(f"/{service}/{name}", handler.unary_unary, turnstile, message_bytes)
         for service, handlers in methods.items()
         for name, handler in handlers.items()
         if hasattr(handler.unary_unary, "glancer")
     }
 
 
-def _glance_of(path: str, method: Any, turnstile: Turnstile | None, message_bytes: int) -> Answering | Beginning:  # noqa: ANN401  # a bound one
-    return (Answering if method.finisher is None else Beginning)(path, method, turnstile, message_bytes)
-
-
 class Glance:
-    """The short way of one rpc; what is alike in both kinds.
+    """The short way of one rpc.
 
     Args:
         path: of the rpc.
@@ -91,6 +87,7 @@ class Glance:
         self._name = path.rpartition("/")[2]
         self._worth = worth_of(self._name)
         self._look = method.glancer.__get__(servicer)
+        self._finish: Callable[[Work], bytes | None] | None = method.finisher and method.finisher.__get__(servicer)
         self._calls = servicer.calls
         self._turnstile = turnstile
         self._message_bytes = message_bytes
@@ -103,6 +100,40 @@ class Glance:
             return None
         return None if _CORRELATION in said or _TRACE in said else said
 
+    def __call__(
+        self, said: Mapping[bytes, bytes], event: Event, receive: Receive
+    ) -> tuple[Event, Event] | Begun | None:
+        """Answer or begin a call of which so much has come; None when it takes the long way.
+
+        Returns:
+            Body and trailers, as ASGI wants them, or what is to be waited for.
+        """
+        began_s = time.monotonic()
+        data = self._taken(said, event, began_s)
+        seen = None if data is None else self._seen(data)
+        if seen is None:
+            return None
+        if self._finish is None:
+            return self._told(b"".join(seen), began_s)
+        self._calls.under_way += 1
+        return Begun(seen, receive, began_s, began_s + self._time_s(said))
+
+    async def answer(self, begun: Begun) -> tuple[Event, Event] | None:
+        """Wait for the answer; None when the rest of the long way is to tell it, or nobody is there to be told."""
+        try:
+            await begun.work.answer
+        except asyncio.CancelledError:
+            if not begun.gone:
+                raise
+            return None
+        except Exception:  # noqa: BLE001  # the long way tells it
+            return None
+        finally:
+            self._calls.under_way -= 1
+        assert self._finish is not None
+        answer = self._finish(begun.work)
+        return None if answer is None else self._told(answer, begun.began_s)
+
     def _taken(self, said: Mapping[bytes, bytes], event: Event, now_s: float) -> bytes | None:
         """The request of a call that may begin now; None when it takes the long way."""
         data = framing.only_message(event, self._message_bytes)
@@ -110,7 +141,8 @@ class Glance:
             return None
         turnstile = self._turnstile
         if turnstile is not None:
-            if not turnstile.enters():
+            # While there is too much to do, what has waited too long is refused before it begins, on the long way.
+            if (turnstile.crowded and self._finish is not None) or not turnstile.enters():
                 return None
             turnstile.passed(self._path, said.get(ARRIVED), now_s)
         return data
@@ -125,71 +157,13 @@ class Glance:
             self._turnstile.gives_back()
         return seen
 
-    def _told(self, answer: Sequence[bytes], began_s: float) -> tuple[Event, Event] | None:
+    def _told(self, message: bytes, began_s: float) -> tuple[Event, Event] | None:
         """Body and trailers of an answer, as ASGI wants them; None when it is too large."""
-        size = sum(map(len, answer))
+        size = len(message)
         if size > self._message_bytes:
             return None
         self._calls.tally.note(self._name, time.monotonic() - began_s)
-        body = b"".join((framing.prefix(size), *answer))
-        return {"type": "http.response.body", "body": body, "more_body": False}, self._tail
-
-
-class Answering(Glance):
-    """Of an rpc that is answered at once."""
-
-    def __call__(self, said: Mapping[bytes, bytes], event: Event) -> tuple[Event, Event] | None:
-        """Answer a call of which so much has come; None when it takes the long way.
-
-        Returns:
-            Body and trailers, as ASGI wants them.
-        """
-        began_s = time.monotonic()
-        data = self._taken(said, event, began_s)
-        answer = None if data is None else self._seen(data)
-        return None if answer is None else self._told(answer, began_s)
-
-
-class Beginning(Glance):
-    """Of an rpc that has to wait for its answer."""
-
-    def __init__(self, path: str, method: Any, turnstile: Turnstile | None, message_bytes: int) -> None:  # noqa: ANN401  # a bound one
-        super().__init__(path, method, turnstile, message_bytes)
-        self._finish: Callable[[Work], bytes | None] = method.finisher.__get__(method.__self__)
-
-    def __call__(self, said: Mapping[bytes, bytes], event: Event, receive: Receive) -> Begun | None:
-        """Begin a call of which so much has come; None when it takes the long way.
-
-        While there is too much to do all take it: there a call that has waited too long is refused.
-        """
-        if self._turnstile is not None and self._turnstile.crowded:
-            return None
-        began_s = time.monotonic()
-        data = self._taken(said, event, began_s)
-        work = None if data is None else self._seen(data)
-        if work is None:
-            return None
-        self._calls.under_way += 1
-        return Begun(work, receive, began_s, began_s + self._time_s(said))
-
-    async def answer(self, begun: Begun) -> tuple[Event, Event] | None:
-        """Wait for the answer; None when the rest of the long way is to tell it, or nobody is there to be told.
-
-        Returns:
-            As `Answering`.
-        """
-        try:
-            await begun.work.answer
-        except asyncio.CancelledError:
-            if not begun.gone:
-                raise
-            return None
-        except Exception:  # noqa: BLE001  # the long way tells it
-            return None
-        finally:
-            self._calls.under_way -= 1
-        answer = self._finish(begun.work)
-        return None if answer is None else self._told((answer,), begun.began_s)
+        return {"type": "http.response.body", "body": framing.prefix(size) + message, "more_body": False}, self._tail
 
     def _time_s(self, said: Mapping[bytes, bytes]) -> float:
         timeout = said.get(_TIMEOUT)
