@@ -81,7 +81,7 @@ class GrpcApplication:
             seen = await self._wait(glance, begun)
         if seen is None:
             if begun is None or not begun.gone:
-                await self._answer(scope, _again(first, receive), send, begun and begun.work)
+                await self._answer(scope, _again(first, receive), send, begun.work if begun else None)
             return
         body, tail = seen
         try:
