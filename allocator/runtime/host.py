@@ -23,8 +23,9 @@ from allocator.core.results import Reason, Rejected
 from allocator.core.settling import with_news
 from allocator.journal.port import Entry, Snapshot, Write
 from allocator.runtime.alerts import alert
+from allocator.runtime.batch import BATCH_BYTES_MAX, Batch
 from allocator.runtime.errors import HostFailedError
-from allocator.runtime.hosted import Hosted, Status
+from allocator.runtime.hosted import Hosted, Status, not_serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from allocator.runtime.folding import Fold
 
 QUERIES: Final = frozenset((c.GetStock, c.ListStock, c.GetReservation, c.ListReservations, c.Summarise, c.ListSupply))
-BATCH_BYTES_MAX: Final = 8 * 2**20
-"""Size at which a batch is closed and the next version begins: far below what a journal entry may have."""
 TICK_MAX_S: Final = 1.0
 """No hold is shorter than `TTL_MIN_NS` = 1 s, so looking once a second never comes late to one made meanwhile."""
 
@@ -98,7 +97,7 @@ class LedgerHost:
         """Expire what is due; returns how many seconds may pass before the next call."""
         with self._changing():
             now_ns = self._clock_ns()
-            batches = [_Batch(item, self._packed) for item in self._serving()]
+            batches = [Batch(item, self._packed) for item in self._serving()]
             for batch in batches:
                 ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
                 alert(batch.item.name, ended, "")
@@ -138,7 +137,7 @@ class LedgerHost:
             if machine.limits != item.limits:
                 event = Limited(self._clock_ns() + item.lead_ns, item.limits)
                 machine.apply(event)
-                batch = _Batch(item, self._packed)
+                batch = Batch(item, self._packed)
                 batch.add([event])
                 self._close([batch])
             ticket = self._ticket
@@ -230,14 +229,14 @@ class LedgerHost:
         now_ns = self._clock_ns()
         results: list[Any] = []
         names = dict.fromkeys(call[0] for call in calls)
-        batches = {name: _Batch(item, self._packed) for name in names if (item := self._answering(name)) is not None}
+        batches = {name: Batch(item, self._packed) for name in names if (item := self._answering(name)) is not None}
         for batch in batches.values():
             ended = batch.item.machine.tick(now_ns + batch.item.lead_ns)
             alert(batch.item.name, ended, "")
             batch.add(ended)
         for name, array, correlation_id, traceparent in calls:
             if name not in batches:
-                results.append(codec.tagged(_not_serving(name, self.hosted.get(name))))
+                results.append(codec.tagged(not_serving(name, self.hosted.get(name))))
                 continue
             batch = batches[name]
             result, events = self._answer(batch.item, array, now_ns + batch.item.lead_ns, correlation_id)
@@ -267,7 +266,7 @@ class LedgerHost:
         following = machine.settle(now_ns)
         return (with_news(result, following), (*events, *following)) if following else (result, events)
 
-    def _close(self, batches: Iterable[_Batch]) -> None:
+    def _close(self, batches: Iterable[Batch]) -> None:
         """End each batch that has events: queue its journal entry and its change."""
         for batch in batches:
             if not batch.packed:
@@ -336,36 +335,3 @@ class _Picture(NamedTuple):
     version: int
     tail_bytes: int
     data: bytes
-
-
-class _Batch:
-    """What one ledger journals of a batch of commands, packed as it comes."""
-
-    __slots__ = ("_pack", "bytes", "item", "packed")
-
-    def __init__(self, item: Hosted, pack: Callable[[object], bytes]) -> None:
-        self.item = item
-        self._pack = pack
-        self.clear()
-
-    def add(self, events: Iterable[Any], correlation_id: str = "", traceparent: str = "") -> None:
-        """Take in the events of one command."""
-        for event in events:
-            record = codec.pack_record((event, correlation_id, traceparent), self._pack)
-            self.packed.append(record)
-            self.bytes += len(record)
-
-    def clear(self) -> None:
-        """Begin again, with the next version."""
-        self.packed: list[bytes] = []
-        self.bytes = 0
-
-
-def _not_serving(name: str, item: Hosted | None) -> Rejected:
-    if item is None:  # gateways ask where the network placed it, so it is on its way here
-        return Rejected(Reason.RECOVERING, "location", f"location {name!r} is not up at its actor yet")
-    if item.status is Status.DAMAGED:
-        return Rejected(Reason.JOURNAL_DAMAGED, "location", item.detail)
-    return Rejected(
-        Reason.RECOVERING, "location", f"location {name!r} is recovering{item.detail and ': ' + item.detail}"
-    )

@@ -13,6 +13,7 @@ from allocator.core.errors import AllocatorError, BrokenInvariantError
 from allocator.core.ledger import StockLedger
 from allocator.core.network.ledger import NetworkLedger
 from allocator.core.protocol.errands import Errands
+from allocator.core.results import Reason, Rejected
 from allocator.runtime.feed import FeedRing, Recorder
 
 if TYPE_CHECKING:
@@ -136,3 +137,14 @@ class Hosted:
             cause = f"{type(error).__name__}: {error}"
             message = f"shard {self.shard!r}: {what} by this build ({cause}). To see more: allocator journal verify"
             raise BrokenInvariantError(message) from error
+
+
+def not_serving(name: str, item: Hosted | None) -> Rejected:
+    """Why the ledger `name`, or the one that is to be it, does not answer."""
+    if item is None:  # gateways ask where the network placed it, so it is on its way here
+        return Rejected(Reason.RECOVERING, "location", f"location {name!r} is not up at its actor yet")
+    if item.status is Status.DAMAGED:
+        return Rejected(Reason.JOURNAL_DAMAGED, "location", item.detail)
+    return Rejected(
+        Reason.RECOVERING, "location", f"location {name!r} is recovering{item.detail and ': ' + item.detail}"
+    )
