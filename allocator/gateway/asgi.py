@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from allocator.gateway.asgi_context import Send
     from allocator.gateway.asgi_incoming import Event, Receive
-    from allocator.gateway.begun import Work
     from allocator.gateway.glance import Glance
     from allocator.gateway.methods import Methods
     from allocator.gateway.turnstile import Turnstile
@@ -81,7 +80,7 @@ class GrpcApplication:
             seen = await self._wait(glance, begun)
         if seen is None:
             if begun is None or not begun.gone:
-                await self._answer(scope, _again(first, receive), send, begun.work if begun else None)
+                await self._answer(scope, _again(first, receive), send, begun)
             return
         body, tail = seen
         try:
@@ -101,20 +100,18 @@ class GrpcApplication:
             self.open -= 1
             self._lookout.discard(begun)
 
-    async def _answer(self, scope: Event, receive: Receive, send: Send, begun: Work | None = None) -> None:
+    async def _answer(self, scope: Event, receive: Receive, send: Send, begun: Begun | None = None) -> None:
         handler = self._handlers.get(scope["path"])
         if handler is None:
             await _no_such_method(scope["path"], send)
             return
-        context = Context(scope, receive, send, handler, self._message_bytes)
+        context = Context(scope, receive, send, handler, self._message_bytes, begun)
         if not framing.is_grpc(context.headers.get(b"content-type", b"")):
             await _refuse(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, [])
             return
         self.open += 1
         try:
-            if begun is not None:
-                context.begun = begun
-            elif (turnstile := self._turnstile) is not None:
+            if begun is None and (turnstile := self._turnstile) is not None:
                 if not turnstile.enters():
                     await turnstile.turn(scope["path"])
                     if context.time_remaining() == 0:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from allocator.gateway.asgi_incoming import Event, Receive
-    from allocator.gateway.begun import Work
+    from allocator.gateway.begun import Begun
 
     Send = Callable[[Event], Awaitable[None]]
 
@@ -45,10 +45,11 @@ class Context(Outcome):
         scope, receive, send: of ASGI.
         handler: of the method.
         message_bytes: size of the largest message either way, bytes.
+        begun: what was begun of it at a glance: it goes on with the time and the caller of that.
 
     Attributes:
         waited_s: how long the call waited for its turn, seconds, where the server knows. Not in grpcio.
-        begun: what was begun of it at a glance. Not in grpcio.
+        begun: as given. Not in grpcio.
         abandoned: whether the caller has gone.
         expired: whether its deadline is over.
         until_s, looks_at_s: see `Waiting`.
@@ -57,7 +58,6 @@ class Context(Outcome):
     # Defaults live in the class: most calls never need more than what `__init__` sets.
     abandoned = expired = False
     looks_at_s = waited_s = 0.0
-    begun: Work | None = None
     _look_s = LOOK_FIRST_S
     _started = _ended = _flush_due = False
     _encoding = b""
@@ -76,6 +76,7 @@ class Context(Outcome):
         send: Send,
         handler: Any,  # noqa: ANN401  # grpcio's named tuple of eight, which its stubs do not show
         message_bytes: int,
+        begun: Begun | None = None,
     ) -> None:
         self._scope = scope
         self._pairs = scope["headers"]
@@ -85,9 +86,13 @@ class Context(Outcome):
         self._deserialise = handler.request_deserializer
         self._serialise = handler.response_serializer
         self._message_bytes = message_bytes
-        timeout = said.get(b"grpc-timeout")
-        timeout_s = None if timeout is None else framing.timeout_s(timeout)
-        self._deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        self.begun = begun
+        if begun is None:
+            timeout = said.get(b"grpc-timeout")
+            timeout_s = None if timeout is None else framing.timeout_s(timeout)
+            self._deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        else:
+            self._deadline_s, self._incoming, begun.on_gone = begun.over_s, begun.incoming, self._abandon
         self.until_s = inf if self._deadline_s is None else self._deadline_s
 
     # What servicers use

@@ -11,6 +11,7 @@ from allocator.gateway.lookout import LOOK_FIRST_S, LOOK_LAST_S
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from allocator.gateway.asgi_incoming import Receive
 
@@ -32,26 +33,41 @@ class Begun:
         work: what was begun.
         receive: of ASGI.
         began_s: monotonic time, seconds.
-        until_s: monotonic time of the deadline, seconds.
+        over_s: monotonic time of the deadline, seconds.
 
     Attributes:
         work: what was begun.
         began_s: monotonic time, seconds.
+        over_s: monotonic time of the deadline, seconds.
         gone: whether the caller has gone.
+        on_gone: who else is told so.
+        incoming: what comes from the caller, once somebody has looked.
         until_s, looks_at_s: see `Waiting`.
     """
 
-    __slots__ = ("_incoming", "_look_s", "_receive", "began_s", "gone", "looks_at_s", "until_s", "work")
+    __slots__ = (
+        "_look_s",
+        "_receive",
+        "began_s",
+        "gone",
+        "incoming",
+        "looks_at_s",
+        "on_gone",
+        "over_s",
+        "until_s",
+        "work",
+    )
 
-    def __init__(self, work: Work, receive: Receive, began_s: float, until_s: float) -> None:
+    def __init__(self, work: Work, receive: Receive, began_s: float, over_s: float) -> None:
         self.work = work
         self.began_s = began_s
+        self.over_s = self.until_s = over_s
         self.gone = False
+        self.on_gone: Callable[[], None] | None = None
+        self.incoming: Incoming | None = None
         self.looks_at_s = began_s + LOOK_FIRST_S
-        self._receive = receive
-        self.until_s = until_s
         self._look_s = LOOK_FIRST_S
-        self._incoming: Incoming | None = None
+        self._receive = receive
 
     def look(self, now_s: float) -> None:
         """End it when its time is over, and see whether the caller is still there."""
@@ -62,10 +78,12 @@ class Begun:
             return
         self._look_s = min(2 * self._look_s, LOOK_LAST_S)
         self.looks_at_s = now_s + self._look_s
-        if self._incoming is None:
-            self._incoming = Incoming(self._receive, Unframer(b"", 0), self._abandon)
-        self._incoming.look()
+        if self.incoming is None:
+            self.incoming = Incoming(self._receive, Unframer(b"", 0), self._abandon)
+        self.incoming.look()
 
     def _abandon(self) -> None:
         self.gone = True
         self.work.answer.cancel()
+        if self.on_gone is not None:
+            self.on_gone()

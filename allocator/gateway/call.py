@@ -37,7 +37,7 @@ class Call:
     Attributes:
         method: name of the rpc.
         request_id: of a write; "" until it is known.
-        begun: what a front began of it at a glance; None for most.
+        work: what a front began of it at a glance; None for most.
         started_s: monotonic time, seconds.
     """
 
@@ -47,17 +47,18 @@ class Call:
         "_given",
         "_traceparent",
         "_worth",
-        "begun",
         "method",
         "request_id",
         "started_s",
+        "work",
     )
 
     def __init__(self, method: str, context: ServicerContext, worth: Worth = Worth.SETTLE) -> None:
+        begun = getattr(context, "begun", None)
         self.method = method
-        self.started_s = time.monotonic()
+        self.started_s = time.monotonic() if begun is None else begun.began_s
+        self.work = None if begun is None else begun.work
         self.request_id = ""
-        self.begun = getattr(context, "begun", None)
         self._given = ""
         self._context: ServicerContext | None = context
         self._worth = worth
@@ -75,7 +76,7 @@ class Call:
         return self._correlation_id
 
     @property
-    def nameless(self) -> bool:
+    def known_to_caller(self) -> bool:
         """Whether there is nothing to be found by a correlation id that the caller does not know already."""
         return not self._correlation_id or self._correlation_id == self._given
 
@@ -94,7 +95,7 @@ class Call:
     def part(self) -> Call:
         """One of several writes in this call: it has a request id of its own."""
         part = self._copy()
-        part.request_id = ""
+        part.request_id, part.work = "", None
         return part
 
     def detached(self) -> Call:

@@ -53,7 +53,7 @@ class Calls:
         deadlines: of calls that have none of their own.
         shedding: decides which calls are taken on.
         pulse: notices overload; a front may add its `knock`.
-        usual_trailers: metadata that goes out with an answer that nobody can look for.
+        usual_trailers: metadata that goes out with an answer when its caller knows all that it can be found by.
     """
 
     def __init__(self, settings: ServerSettings, gateway: str = "0") -> None:
@@ -80,10 +80,7 @@ class Calls:
             wait.reschedule(now_s)
 
     def surely_takes(self, worth: Worth) -> bool:
-        """Whether a call that is answered at once is taken on; if that is not sure, ask for its `refusal`.
-
-        However long it has waited: to refuse it would be no less work.
-        """
+        """Whether a call is taken on, however long it has waited; if that is not sure, ask for its `refusal`."""
         if not self.pulse.awake:
             self.pulse.wake()
         shedding = self.shedding
@@ -133,7 +130,7 @@ class Calls:
         There is no correlation id where it would find nothing, as for a read that left no trace, or is the caller's own
         request id: trailers that are never the same are a tenth of what a call costs.
         """
-        if call.nameless:
+        if call.known_to_caller:
             return self.usual_trailers
         return (CORRELATION_KEY, call.correlation_id), self._told_gateway
 
@@ -238,10 +235,11 @@ def unary(handler: Callable[[S, Q, Call], Awaitable[A]]) -> Callable[[S, Q, Serv
     @wraps(handler)
     async def method(self: S, request: Q, context: ServicerContext) -> A:
         calls = self.calls
+        if getattr(context, "begun", None) is None:  # else it was taken on already
+            refusal = calls.refusal_of_call(worth, context)
+            if refusal is not None:
+                await context.abort_with_status(refusal)
         call = Call(name, context, worth)
-        refusal = None if call.begun else calls.refusal_of_call(worth, context)
-        if refusal is not None:
-            await context.abort_with_status(refusal)
         calls.under_way += 1
         try:
             work = handler(self, request, call)
@@ -273,11 +271,11 @@ def stream(
         call = Call(name, context, worth)
         calls.streams += 1
         try:
-            context.set_trailing_metadata(calls.trailers(call))
             paced = calls.paced(request, worth, context)
             async with aclosing(handler(self, paced, call)) as answers:  # type: ignore[type-var]  # a generator
                 async for answer in answers:
                     yield answer
+            context.set_trailing_metadata(calls.trailers(call))
         except Exception as error:  # noqa: BLE001  # as above
             await calls.abort(call, context, error)
         finally:

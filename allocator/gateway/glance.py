@@ -2,8 +2,8 @@
 
 What other calls need, in case something goes wrong (a context, a name, a deadline, a task to cancel), is more work
 than such an answer. So a servicer may offer a glance beside its method: `at_a_glance`. A call in which anything is
-unusual takes the long way, where all of that is; what it is told is the same on both, but that the long way refuses a
-read which has waited too long, which would be no less work here.
+unusual takes the long way, where all of that is; what it is told is the same on both, but that a read which has waited
+too long is answered here, as to refuse it would be no less work.
 
 One that has to wait for its answer is begun at a glance, and takes the rest of the long way when the answer is unusual.
 """
@@ -11,8 +11,11 @@ One that has to wait for its answer is begun at a glance, and takes the rest of 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import structlog
 
 from allocator.gateway import framing
 from allocator.gateway.asgi_outcome import tail_of
@@ -43,6 +46,8 @@ _ENCODING: Final = b"grpc-encoding"
 _CORRELATION: Final = CORRELATION_KEY.encode()
 _TRACE: Final = TRACE_KEY.encode()
 _TIMEOUT: Final = b"grpc-timeout"
+
+log = structlog.get_logger("allocator.gateway")
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -92,6 +97,7 @@ class Glance:
         self._turnstile = turnstile
         self._message_bytes = message_bytes
         self._tail = tail_of(servicer.calls.usual_trailers)
+        self._debugging = log.is_enabled_for(logging.DEBUG)  # the long way has a line for each write
 
     def headers(self, told: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
         """The headers of a call that ask for nothing but an answer; None for those of one that takes the long way."""
@@ -109,19 +115,20 @@ class Glance:
             Body and trailers, as ASGI wants them, or what is to be waited for.
         """
         began_s = time.monotonic()
-        data = self._taken(said, event, began_s)
-        seen = None if data is None else self._seen(data)
-        if seen is None:
+        data = framing.only_message(event, self._message_bytes)
+        if data is None or not self._calls.surely_takes(self._worth) or not self._enters(said, began_s):
             return None
-        if self._finish is None:
-            return self._told(b"".join(seen), began_s)
-        self._calls.under_way += 1
-        return Begun(seen, receive, began_s, began_s + self._time_s(said))
+        told = self._begun(data, said, receive, began_s) if self._finish else self._answered(data, began_s)
+        if told is None and self._turnstile is not None:
+            self._turnstile.gives_back()
+        return told
 
     async def answer(self, begun: Begun) -> tuple[Event, Event] | None:
         """Wait for the answer; None when the rest of the long way is to tell it, or nobody is there to be told."""
+        assert self._finish is not None
         try:
             await begun.work.answer
+            message = self._finish(begun.work)
         except asyncio.CancelledError:
             if not begun.gone:
                 raise
@@ -130,32 +137,38 @@ class Glance:
             return None
         finally:
             self._calls.under_way -= 1
-        assert self._finish is not None
-        answer = self._finish(begun.work)
-        return None if answer is None else self._told(answer, begun.began_s)
+        return None if message is None or self._debugging else self._told(message, begun.began_s)
 
-    def _taken(self, said: Mapping[bytes, bytes], event: Event, now_s: float) -> bytes | None:
-        """The request of a call that may begin now; None when it takes the long way."""
-        data = framing.only_message(event, self._message_bytes)
-        if data is None or not self._calls.surely_takes(self._worth):
-            return None
+    def _enters(self, said: Mapping[bytes, bytes], now_s: float) -> bool:
+        """Whether it is the turn of a call, and it has not waited too long for what it is worth."""
         turnstile = self._turnstile
-        if turnstile is not None:
-            # While there is too much to do, what has waited too long is refused before it begins, on the long way.
-            if (turnstile.crowded and self._finish is not None) or not turnstile.enters():
-                return None
+        if turnstile is None:
+            return True
+        if not turnstile.enters():
+            return False
+        if self._finish is None:
             turnstile.passed(self._path, said.get(ARRIVED), now_s)
-        return data
+        elif turnstile.entered(self._path, said.get(ARRIVED)) > self._calls.shedding.stale_s[self._worth]:
+            turnstile.gives_back()
+            return False
+        return True
 
-    def _seen(self, data: bytes) -> Any:  # noqa: ANN401  # what the glancer returns
-        """What the servicer sees at a glance."""
+    def _answered(self, data: bytes, began_s: float) -> tuple[Event, Event] | None:
         try:
-            seen = self._look(data)
+            answer = self._look(data)
         except Exception:  # noqa: BLE001  # whatever it is, it is met again on the long way, and told
-            seen = None
-        if seen is None and self._turnstile is not None:
-            self._turnstile.gives_back()
-        return seen
+            return None
+        return None if answer is None else self._told(b"".join(answer), began_s)
+
+    def _begun(self, data: bytes, said: Mapping[bytes, bytes], receive: Receive, began_s: float) -> Begun | None:
+        try:
+            work = self._look(data)
+        except Exception:  # noqa: BLE001  # as above
+            return None
+        if work is None:
+            return None
+        self._calls.under_way += 1
+        return Begun(work, receive, began_s, began_s + self._time_s(said))
 
     def _told(self, message: bytes, began_s: float) -> tuple[Event, Event] | None:
         """Body and trailers of an answer, as ASGI wants them; None when it is too large."""

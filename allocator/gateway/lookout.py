@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+import structlog
 
 LOOK_FIRST_S: Final = 0.25
 LOOK_LAST_S: Final = 4.0
 """How long after a look a waiting call is looked at again: doubled each time up to this."""
+LOOK_LEAST_S: Final = 0.005
+"""Deadlines that are over within so much are looked at together: each look goes through all who wait."""
+
+log = structlog.get_logger("allocator.gateway")
 
 
 class Waiting(Protocol):
@@ -45,7 +48,7 @@ class Lookout:
     def add(self, waiting: Waiting) -> None:
         """Look after a call from now on."""
         self._waiting.add(waiting)
-        if waiting.until_s <= self._looks_at_s:  # also when there is no timer
+        if self._timer is None or waiting.until_s < self._looks_at_s:
             self._look_by(waiting.until_s)
 
     def discard(self, waiting: Waiting) -> None:
@@ -53,21 +56,23 @@ class Lookout:
         self._waiting.discard(waiting)
 
     def _look_by(self, until_s: float) -> None:
+        now_s = time.monotonic()
+        at_s = min(max(until_s, now_s + LOOK_LEAST_S), now_s + LOOK_FIRST_S)
+        if at_s >= self._looks_at_s:
+            return
         if self._timer is not None:
             self._timer.cancel()
-        now_s = time.monotonic()
-        self._looks_at_s = min(until_s, now_s + LOOK_FIRST_S)
-        self._timer = asyncio.get_running_loop().call_later(self._looks_at_s - now_s, self._look)
+        self._looks_at_s = at_s
+        self._timer = asyncio.get_running_loop().call_later(at_s - now_s, self._look)
 
     def _look(self) -> None:
         self._timer, self._looks_at_s = None, inf
         now_s = time.monotonic()
         for waiting in tuple(self._waiting):
             if waiting.looks_at_s <= now_s or waiting.until_s <= now_s:
-                waiting.look(now_s)
+                try:
+                    waiting.look(now_s)
+                except Exception:  # the others have deadlines too
+                    log.exception("defect")
         if self._waiting:
-            self._look_by(_soonest(self._waiting))
-
-
-def _soonest(waiting: Iterable[Waiting]) -> float:
-    return min(each.until_s for each in waiting)
+            self._look_by(min(waiting.until_s for waiting in self._waiting))

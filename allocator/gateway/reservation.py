@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ from allocator.gateway.spanning import check_stocked
 from allocator.gateway.translate_spanning import to_spanning
 from allocator.gateway.wire_reserve import held_bytes
 from allocator.runtime.batcher import HoldContext
+from allocator.runtime.errors import OverloadedError
 from allocator.v1.reservation_pb2 import (
     AllocateRequest,
     AllocateResponse,
@@ -53,7 +55,6 @@ from allocator.v1.reservation_pb2 import (
 from allocator.v1.reservation_pb2_grpc import ReservationServiceServicer
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Iterator
 
     from allocator.core.results import ReservationPage
@@ -72,6 +73,12 @@ class Reserving(NamedTuple):
     location: str
     command: c.Reserve
     answer: asyncio.Future[Answer]
+
+
+def _failed(error: OverloadedError) -> asyncio.Future[Answer]:
+    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    answer.set_exception(error)
+    return answer
 
 
 class ReservationServicer(ReservationServiceServicer):
@@ -96,7 +103,11 @@ class ReservationServicer(ReservationServiceServicer):
         told = t.to_reserve(request, request_id)
         if told is None or told[0] not in self._router.network.locations:
             return None
-        return Reserving(*told, self._router.submit(*told, HoldContext(request_id)))
+        try:
+            answer = self._router.submit(*told, HoldContext(request_id))
+        except OverloadedError as error:  # told on the long way, and not asked for a second time
+            answer = _failed(error)
+        return Reserving(*told, answer)
 
     def _finish(self, reserving: Reserving) -> bytes | None:
         """The answer to the usual reserve, when it is the usual answer."""
@@ -248,7 +259,7 @@ class ReservationServicer(ReservationServiceServicer):
     ) -> tuple[str, c.Reserve, ReserveResult, int] | None:
         """What the ledger of the location decided, to be written; None when several did and the answer is written."""
         request_id = call.named(request.request_id)
-        reserving = call.begun or await self._submit(request, request_id, call)
+        reserving = call.work or await self._submit(request, request_id, call)
         if reserving is None:
             await self._spanning.reserve(to_spanning(request, request_id), response, call)
             return None

@@ -43,9 +43,6 @@ class Turnstile:
         methods: what may be called; a call of the contract is worth what its rpc is.
         waited: hears now and then how long a call of a worth has waited since it came to the server, seconds.
         crowded: whether there is too much to do.
-
-    Attributes:
-        crowded: whether there was at the last turn.
     """
 
     def __init__(
@@ -57,8 +54,7 @@ class Turnstile:
             for name in handlers
         }
         self._waited = waited
-        self._is_crowded = crowded
-        self.crowded = False
+        self._crowded = crowded
         self._look_at_s = [0.0 for _ in Worth]
         self._left = PER_TURN
         self._turning = False
@@ -107,8 +103,7 @@ class Turnstile:
 
     def _next(self) -> None:
         """A new turn: those who wait come before those who come now."""
-        self.crowded = self._is_crowded()
-        room = self._left = PER_TURN_CROWDED if self.crowded else PER_TURN
+        room = self._left = PER_TURN_CROWDED if self._crowded() else PER_TURN
         for queue in reversed(self._queues):
             while queue and self._left:
                 _, future = queue.popleft()

@@ -21,7 +21,8 @@ Conventions, for every message of the package:
   ALREADY_EXISTS, REQUEST_ID_REUSED. Ids are remembered for 24 hours unless the settings say otherwise. Without one
   the server makes it, and the caller gives up safe retries.
 - A message is at most 16 MiB either way. gRPC clients receive only 4 MiB by default: raise that for large batches.
-- The metadata `traceparent` (W3C) and `x-correlation-id` travel into the journal and out to ERP postings.
+- The metadata `traceparent` (W3C) and `x-correlation-id` travel into the journal and out to ERP postings. Without a
+  correlation id of up to 128 visible ASCII characters a write goes by its request id there.
 """
 
 from google.protobuf import descriptor as _descriptor

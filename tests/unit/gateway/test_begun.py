@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from allocator.config import ServerSettings
 from allocator.core.results import Reason, Rejected
@@ -17,18 +21,26 @@ from allocator.gateway.calls import unary as method
 from allocator.gateway.errors import from_rejected
 from allocator.gateway.glance import at_a_glance
 from allocator.gateway.methods import takes_bytes
-from allocator.gateway.turnstile import Turnstile
+from allocator.gateway.turnstile import PER_TURN, Turnstile
 from allocator.runtime.worth import Worth
 from tests.unit.gateway.asgi_wire import HEADERS, MESSAGE_BYTES, Wire, answered, unary
 
 ASKED = framing.frame(b"figs?")
 USUAL = {b"grpc-status": b"0", b"x-allocator-gateway": b"7"}
+TURNED: Any = {"a.B": {"C": None}}
+CLOCK_S = 0.001
+"""How far off a timer may be."""
+FOR_EVER = "for ever"
+"""An answer that the long way takes for ever with."""
 
 
 @pytest.fixture(autouse=True)
-def _quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    """What fails here fails on purpose."""
-    structlog.reset_defaults()
+def _quiet(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """What fails here fails on purpose; there is no line for each write."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    yield
+    structlog.configure(**before)
 
 
 class Work(NamedTuple):
@@ -46,6 +58,9 @@ class Servicer:
         self.begun: list[Work] = []
         self.looks: list[bytes] = []
         self.defect = False
+        self.turnstile: Turnstile | None = None
+        self.places: list[int] = []
+        self.lefts_s: list[float | None] = []
 
     def _begin(self, request: bytes) -> Work | None:
         if self.defect:
@@ -57,6 +72,8 @@ class Servicer:
         return work
 
     def _finish(self, work: Work) -> bytes | None:
+        if self.defect:
+            raise ZeroDivisionError
         answer = work.answer.result()
         return answer if isinstance(answer, bytes) else None
 
@@ -68,16 +85,23 @@ class Servicer:
     ) -> bytes:
         """The answer to what was begun, or the request."""
         self.looks.append(request)
-        answer = await call.begun.answer if call.begun else request
+        call.named("r1")
+        self.lefts_s.append(call.time_left_s())
+        if self.turnstile is not None:
+            self.places.append(self.turnstile._left)  # noqa: SLF001  # nothing else tells
+        answer = await call.work.answer if call.work else request
         if isinstance(answer, Rejected):
             raise from_rejected(answer, "dc")
+        if answer == FOR_EVER:
+            await asyncio.Event().wait()
         return b"<" + str(answer).encode() + b">"
 
 
-def calling(servicer: Servicer, *headers: tuple[bytes, bytes], turnstile: Turnstile | None = None) -> Wire:
-    """One call of a servicer, under way once something is begun."""
-    wire = unary(servicer.Reserve, headers=(*HEADERS, *headers), turnstile=turnstile)
-    wire.says(ASKED)
+def calling(servicer: Servicer, *headers: tuple[bytes, bytes], says: bytes = b"", more: bool = False) -> Wire:
+    """One call of a servicer, that has asked for figs unless it is to say something else."""
+    wire = unary(servicer.Reserve, headers=(*HEADERS, *headers), turnstile=servicer.turnstile)
+    if not says:
+        wire.says(ASKED, more=more)
     return wire
 
 
@@ -166,24 +190,85 @@ async def test_a_server_that_ends_does_not_answer() -> None:
     assert (wire.sent, servicer.calls.under_way, wire.app.open) == ([], 0, 0)
 
 
-def unheard(worth: Worth, waited_s: float) -> None:
-    """Nobody listens to how long calls wait."""
-
-
 async def test_what_is_not_begun_takes_the_long_way() -> None:
-    """Requests that need a closer look, defects, and everybody while there is too much to do; places are given back."""
-    turned: Any = {"a.B": {"C": None}}
+    """Requests that need a closer look, and defects; their place at the turnstile is given back, and taken once."""
     for servicer, asked in ((Servicer(), b"-"), (Servicer(), b"figs?")):
         servicer.defect = asked == b"figs?"
-        turnstile = Turnstile(turned, unheard)
-        wire = unary(servicer.Reserve, headers=HEADERS, turnstile=turnstile)
-        room = turnstile._left  # noqa: SLF001  # nothing else tells
-        assert await answered(wire, framing.frame(asked)) == USUAL
-        assert turnstile._left >= room - 1  # noqa: SLF001  # as above
-        assert (servicer.looks, servicer.begun) == ([asked], [])
+        servicer.turnstile = Turnstile(TURNED, unheard)
+        assert await answered(calling(servicer, says=framing.frame(asked)), framing.frame(asked)) == USUAL
+        assert (servicer.looks, servicer.begun, servicer.places) == ([asked], [], [PER_TURN - 1])
+
+
+async def test_one_that_has_waited_too_long_is_not_begun() -> None:
+    """The long way refuses it; one that came just now is begun."""
     servicer = Servicer()
-    turnstile = Turnstile(turned, unheard, lambda: True)
-    assert turnstile.enters()
-    await asyncio.sleep(0)  # it turns, and sees that it is crowded
-    await calling(servicer, turnstile=turnstile).run()
-    assert (servicer.looks, servicer.begun) == ([b"figs?"], [])
+    servicer.turnstile = Turnstile(TURNED, unheard)
+    wire = calling(servicer, (b"x-allocator-arrived", b"1000.5"), says=ASKED)
+    assert (await answered(wire, ASKED))[b"grpc-status"] == b"8"
+    assert (servicer.looks, servicer.begun) == ([], [])
+    wire = calling(servicer, (b"x-allocator-arrived", b"%.6f" % time.time()))
+    call, work = await begun(servicer, wire)
+    work.answer.set_result(b"held")
+    await call
+    assert wire.status == USUAL
+
+
+async def test_a_defect_in_the_answer_is_told_by_the_long_way() -> None:
+    """Nobody is left without a status."""
+    servicer = Servicer()
+    wire = calling(servicer)
+    call, work = await begun(servicer, wire)
+    servicer.defect = True
+    work.answer.set_result(b"held")
+    await call
+    assert (wire.status[b"grpc-status"], servicer.looks) == (b"0", [b"figs?"])
+
+
+async def test_the_long_way_goes_on_with_the_time_of_the_call() -> None:
+    """What is left of its deadline is what was left, which still ends it, and it took as long as it took in all."""
+    servicer = Servicer()
+    wire = calling(servicer, (b"grpc-timeout", b"80m"))
+    call, work = await begun(servicer, wire)
+    work.answer.set_result(FOR_EVER)
+    await call
+    assert wire.status[b"grpc-status"] == b"4"
+    servicer = Servicer()
+    wire = calling(servicer, (b"grpc-timeout", b"30S"))
+    call, work = await begun(servicer, wire)
+    asyncio.get_running_loop().call_later(0.04, work.answer.set_result, "part")
+    await call
+    (left_s,) = servicer.lefts_s
+    assert left_s is not None
+    assert left_s < 30 - 0.04 + CLOCK_S
+    count, took_s, _ = servicer.calls.tally._calls["Reserve"]  # noqa: SLF001  # what the log will say
+    assert (count, took_s > 0.04 - CLOCK_S) == (1, True)
+
+
+async def test_a_caller_who_goes_on_the_long_way_is_noticed() -> None:
+    """Also when somebody asked for what comes from it before."""
+    servicer = Servicer()
+    wire = calling(servicer, more=True)
+    call, work = await begun(servicer, wire)
+    asyncio.get_running_loop().call_later(0.3, work.answer.set_result, FOR_EVER)  # a look is under way by then
+    while not servicer.looks:
+        await asyncio.sleep(0.01)
+    wire.goes()
+    await call
+    assert wire.sent == []
+
+
+async def test_every_write_has_a_line_at_level_debug() -> None:
+    """The long way writes it."""
+    structlog.reset_defaults()
+    servicer = Servicer()
+    with capture_logs() as lines:
+        wire = calling(servicer)
+        call, work = await begun(servicer, wire)
+        work.answer.set_result(b"held")
+        await call
+    assert servicer.looks == [b"figs?"]
+    assert "write" in {line["event"] for line in lines}
+
+
+def unheard(worth: Worth, waited_s: float) -> None:
+    """Nobody listens to how long calls wait."""

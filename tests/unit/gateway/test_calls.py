@@ -258,11 +258,11 @@ async def test_a_write_is_named_by_its_request_id() -> None:
         made = call.named(request_id)
         name = call.trail.correlation_id
         told.append((name, dict(echo.calls.trailers(call)).get("x-correlation-id", ""), made))
-    (named, hidden, _), (_, shown, made), (odd, shown_odd, _), (_, own, _) = told
+    (named, hidden, _), (_, shown, made), (odd, shown_odd, _), (own, echoed, _) = told
     assert (named, hidden) == ("r-1", "")
     assert shown == made
     assert shown_odd == odd != "not one!"
-    assert own == "r-1"
+    assert (own, echoed) == ("r-1", "r-1")
 
 
 async def refused(work: Any, front: Front) -> str:  # noqa: ANN401  # a coroutine of the answer

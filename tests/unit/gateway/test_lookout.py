@@ -6,7 +6,10 @@ import asyncio
 import time
 from math import inf
 
-from allocator.gateway.lookout import LOOK_FIRST_S, Lookout
+import pytest
+import structlog
+
+from allocator.gateway.lookout import LOOK_FIRST_S, LOOK_LEAST_S, Lookout
 
 
 class Waiting:
@@ -34,9 +37,9 @@ async def test_a_deadline_is_looked_at_when_it_is_over() -> None:
     lookout.discard(gone)
     for waiting in (early, late):
         until_s = waiting.until_s
+        assert lookout._looks_at_s <= max(until_s, now_s + LOOK_LEAST_S)  # noqa: SLF001  # nothing else tells
         await waiting.looked.wait()
         assert waiting.looks[0] >= until_s
-        assert waiting.looks[0] < now_s + LOOK_FIRST_S
     assert patient.looks == gone.looks == []
 
 
@@ -55,11 +58,31 @@ async def test_callers_are_looked_for_now_and_then() -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_deadline_that_is_over_already_is_looked_at_at_once() -> None:
-    """And does not keep the timer busy afterwards."""
-    lookout = Lookout()
-    over = Waiting(until_s=time.monotonic() - 1)
+async def test_a_deadline_that_is_over_already_is_looked_at_soon() -> None:
+    """And does not keep the timer busy afterwards; those that are over within a moment are looked at together."""
+    lookout, now_s = Lookout(), time.monotonic()
+    over, soon = Waiting(until_s=now_s - 1), Waiting(until_s=now_s + LOOK_LEAST_S / 2)
     lookout.add(over)
+    lookout.add(soon)
     await over.looked.wait()
-    await asyncio.sleep(0)
-    assert len(over.looks) == 1
+    assert over.looks == soon.looks
+    assert lookout._looks_at_s > now_s + LOOK_FIRST_S  # noqa: SLF001  # nothing else tells
+
+
+async def test_a_look_that_fails_leaves_the_others_theirs(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the same round and in those to come."""
+
+    class Failing(Waiting):
+        def look(self, now_s: float) -> None:
+            super().look(now_s)
+            raise ZeroDivisionError
+
+    structlog.reset_defaults()
+    lookout, now_s = Lookout(), time.monotonic()
+    failing, early, late = Failing(now_s), Waiting(now_s), Waiting(now_s + 0.02)
+    for waiting in (failing, early, late):
+        lookout.add(waiting)
+    await early.looked.wait()
+    await late.looked.wait()
+    assert failing.looks == early.looks
+    assert "ZeroDivisionError" in capsys.readouterr().out
