@@ -21,6 +21,7 @@ from bench.load import Load
 from bench.networks import sku_name, write_stock
 from bench.pace import ClosedLoop
 from bench.registry import Bench, Figure, Figures, scenario
+from bench.reserving import count_errors
 from bench.rounds import in_turn, rate_per_s
 from bench.scenarios.availability import CARTS, CHECK
 from bench.service import Service
@@ -182,7 +183,7 @@ def _rates(bench: Bench, size: Size, asked: Mapping[str, tuple[Service, Step]], 
     measured = in_turn(loads, bench.tell, size.rounds)
     for part in (part for parts in measured.values() for part in parts):
         wrong["insufficient"] += part.outcomes["insufficient"]
-        wrong["errors"] += part.errors
+    wrong["errors"] += count_errors(measured, bench.tell)
     rates = {name: rate_per_s(parts) for name, parts in measured.items()}
     return {name: Rates(rates[f"{name} same"], rates[f"{name} spread"]) for name in asked}
 

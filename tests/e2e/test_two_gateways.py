@@ -132,4 +132,9 @@ def _reserve(
 def _available(channel: grpc.Channel, sku: str, versions: Iterable[LocationVersion]) -> int:
     line = availability.AvailabilityLine(sku=sku, quantity=1)
     request = availability.CheckAvailabilityRequest(lines=[line], min_versions=versions)
-    return AvailabilityServiceStub(channel).CheckAvailability(request, timeout=WAIT_S).lines[0].total
+    while True:
+        try:
+            return AvailabilityServiceStub(channel).CheckAvailability(request, timeout=WAIT_S).lines[0].total
+        except grpc.RpcError as error:  # on a machine that stood still for a second: it says so, and callers ask again
+            if error.code() != grpc.StatusCode.UNAVAILABLE:
+                raise
